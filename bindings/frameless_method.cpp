@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+//
+// A method without a Python frame of its own: while the target runs there is nothing of ours on the Python stack, so a target's traceback
+// shows the caller and then the target. Plain C API: nanobind's functions cannot be descriptors with a dictionary.
+#include <structmember.h>
+
+#include <nanobind/nanobind.h>
+
+#include "capture/cpython/python_scope.hpp"
+#include "parts.hpp"
+
+namespace malloc_tracer::bindings {
+
+namespace {
+
+namespace nb = nanobind;
+
+struct FramelessMethod {
+  PyObject_HEAD
+  PyObject* prepare;
+  PyObject* finish;
+  PyObject* dict;
+};
+
+FramelessMethod* method(PyObject* self) { return reinterpret_cast<FramelessMethod*>(self); }
+
+// The exception on its way out, whole, and out of the way; put back by raise_again.
+PyObject* take_exception() {
+#if PY_VERSION_HEX >= 0x030c0000
+  return PyErr_GetRaisedException();
+#else
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return value;
+#endif
+}
+
+void raise_again(PyObject* exception) {
+#if PY_VERSION_HEX >= 0x030c0000
+  PyErr_SetRaisedException(exception);
+#else
+  PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(exception))), exception, PyException_GetTraceback(exception));
+#endif
+}
+
+PyObject* run(PyObject* plan) {
+  PyObject *handle, *callee, *args, *kwargs, *listed, *state;
+  if (!PyArg_UnpackTuple(plan, "plan", 6, 6, &handle, &callee, &args, &kwargs, &listed, &state)) return nullptr;
+  auto* scope = nb::inst_ptr<capture::cpython::PythonScope>(handle);
+  return scope->run(callee, args, kwargs == Py_None ? nullptr : kwargs, listed == Py_None ? nullptr : listed);
+}
+
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  PyObject* plan = PyObject_Call(method(self)->prepare, args, kwargs);
+  if (plan == nullptr) return nullptr;
+  PyObject* result = run(plan);
+  PyObject* state = PyTuple_GET_ITEM(plan, 5);
+  PyObject* outcome;
+  if (result != nullptr) {
+    outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, result, Py_None, nullptr);
+    Py_DECREF(result);
+  } else {
+    PyObject* exception = take_exception();
+    outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, Py_None, exception, nullptr);
+    if (outcome != nullptr) {
+      Py_CLEAR(outcome);
+      raise_again(exception);
+    } else {
+      Py_DECREF(exception);
+    }
+  }
+  Py_DECREF(plan);
+  return outcome;
+}
+
+PyObject* bind(PyObject* self, PyObject* object, PyObject*) {
+  return object == nullptr || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
+}
+
+int copy_attributes(FramelessMethod* self) {
+  for (const char* name : {"__name__", "__qualname__", "__doc__", "__module__"}) {
+    PyObject* value = PyObject_GetAttrString(self->prepare, name);
+    if (value == nullptr) return -1;
+    int failed = PyDict_SetItemString(self->dict, name, value);
+    Py_DECREF(value);
+    if (failed != 0) return -1;
+  }
+  return PyDict_SetItemString(self->dict, "__wrapped__", self->prepare);  // inspect.signature finds the parameters there
+}
+
+int init(PyObject* object, PyObject* args, PyObject*) {
+  FramelessMethod* self = method(object);
+  PyObject *prepare, *finish;
+  if (!PyArg_ParseTuple(args, "OO", &prepare, &finish)) return -1;
+  self->prepare = Py_NewRef(prepare);
+  self->finish = Py_NewRef(finish);
+  self->dict = PyDict_New();
+  return self->dict != nullptr ? copy_attributes(self) : -1;
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(method(self)->prepare);
+  Py_VISIT(method(self)->finish);
+  Py_VISIT(method(self)->dict);
+  return 0;
+}
+
+int clear(PyObject* self) {
+  Py_CLEAR(method(self)->prepare);
+  Py_CLEAR(method(self)->finish);
+  Py_CLEAR(method(self)->dict);
+  return 0;
+}
+
+void dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  clear(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+template <class Function>
+PyType_Slot slot(int id, Function function) {
+  return {id, reinterpret_cast<void*>(function)};
+}
+
+PyMemberDef members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(FramelessMethod, dict), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+PyGetSetDef getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+}  // namespace
+
+void bind_frameless_method(nb::module_& module) {
+  PyType_Slot slots[] = {slot(Py_tp_init, init),         slot(Py_tp_call, call),
+                         slot(Py_tp_descr_get, bind),    slot(Py_tp_traverse, traverse),
+                         slot(Py_tp_clear, clear),       slot(Py_tp_dealloc, dealloc),
+                         {Py_tp_members, members},       {Py_tp_getset, getset},
+                         {0, nullptr}};
+  PyType_Spec spec = {"malloc_tracer._engine.FramelessMethod", sizeof(FramelessMethod), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
+  nb::object type = nb::steal(PyType_FromSpec(&spec));
+  if (!type.is_valid()) throw nb::python_error();
+  module.attr("FramelessMethod") = type;
+}
+
+}  // namespace malloc_tracer::bindings

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include "capture/cpython/python_scope.hpp"
+#include "parts.hpp"
+#include "text.hpp"
+#include "trace/builder.hpp"
+
+namespace malloc_tracer::bindings {
+
+namespace {
+
+using capture::cpython::PythonScope;
+using nb::literals::operator""_a;
+
+void checked(bool done) {
+  if (!done) throw nb::python_error();
+}
+
+nb::object steal(PyObject* result) {
+  checked(result != nullptr);
+  return nb::steal(result);
+}
+
+TraceData peek(const PythonScope& scope, const std::string& python_version, nb::iterable library_prefixes, nb::dict thread_names) {
+  trace::BuildOptions options;
+  options.python_version = python_version;
+  for (nb::handle prefix : library_prefixes) options.library_prefixes.push_back(from_python(prefix));
+  for (auto [id, name] : thread_names) options.thread_names.emplace(nb::cast<std::uint64_t>(id), from_python(name));
+  snapshot::Snapshot snapshot = scope.peek();
+  snapshot.name = scope.name();
+  return TraceData{std::make_shared<const trace::Trace>(trace::build(snapshot, options))};
+}
+
+}  // namespace
+
+void bind_scope(nb::module_& module) {
+  nb::class_<PythonScope>(module, "ScopeHandle")
+      .def("__init__", [](PythonScope* self, nb::str name, bool all_threads) { new (self) PythonScope(from_python(name), all_threads); },
+           "name"_a, "all_threads"_a)
+      .def("enter", [](PythonScope& scope, int skip) { checked(scope.enter(skip)); }, "skip"_a = 0)
+      .def("leave", &PythonScope::leave)
+      .def("run",
+           [](PythonScope& scope, nb::callable callee, nb::tuple args, nb::object kwargs, nb::object listed) {
+             return steal(scope.run(callee.ptr(), args.ptr(), kwargs.is_none() ? nullptr : kwargs.ptr(),
+                                    listed.is_none() ? nullptr : listed.ptr()));
+           },
+           "callee"_a, "args"_a, "kwargs"_a.none(), "listed"_a.none())
+      .def("attach", [](PythonScope& scope, nb::object function) { checked(scope.attach(function.ptr())); }, "function"_a)
+      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a)
+      .def("reset", &PythonScope::reset)
+      .def("end", &PythonScope::end)
+      .def_prop_ro("is_open", &PythonScope::is_open);
+  module.def("pause", &capture::cpython::pause_thread);
+  module.def("resume", &capture::cpython::resume_thread);
+  module.def("self_test", &capture::cpython::start);
+}
+
+}  // namespace malloc_tracer::bindings

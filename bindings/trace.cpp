@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "parts.hpp"
+#include "report/text.hpp"
+#include "text.hpp"
+
+namespace malloc_tracer::bindings {
+
+namespace {
+
+using nb::literals::operator""_a;
+using trace::Counters;
+
+struct NodeView {
+  SharedTrace trace;
+  std::uint32_t index;
+
+  const trace::Node& node() const { return trace->nodes[index]; }
+};
+
+template <class Item>
+void bind_place(nb::class_<Item>& type) {
+  type.def_ro("self", &Item::self).def_ro("total", &Item::total);
+}
+
+template <class Item>
+nb::list list_of(const std::vector<Item>& items) {
+  nb::list list;
+  for (const Item& item : items) list.append(nb::cast(item, nb::rv_policy::copy));
+  return list;
+}
+
+void bind_places(nb::module_& module) {
+  nb::class_<Counters>(module, "Counters", nb::is_final())
+      .def_ro("live_bytes", &Counters::live_bytes)
+      .def_ro("live_count", &Counters::live_count)
+      .def_ro("peak_bytes", &Counters::peak_bytes)
+      .def_ro("peak_count", &Counters::peak_count)
+      .def_ro("allocated_bytes", &Counters::allocated_bytes)
+      .def_ro("allocated_count", &Counters::allocated_count)
+      .def_ro("freed_bytes", &Counters::freed_bytes)
+      .def_ro("freed_count", &Counters::freed_count)
+      .def_ro("temporary_count", &Counters::temporary_count)
+      .def_ro("reallocated_count", &Counters::reallocated_count)
+      .def("__eq__", [](const Counters& a, const Counters& b) { return a == b; })
+      .def("__eq__", [](const Counters&, nb::handle) { return false; })
+      .def("__hash__", [](const Counters& c) { return c.live_bytes * 31 + c.allocated_bytes; });
+  nb::class_<trace::Line> line(module, "Line");
+  line.def_prop_ro("file", [](const trace::Line& l) { return to_python(l.file); })
+      .def_ro("number", &trace::Line::number)
+      .def_prop_ro("function", [](const trace::Line& l) { return to_python(l.function); });
+  bind_place(line);
+  nb::class_<trace::Function> function(module, "Function");
+  function.def_prop_ro("name", [](const trace::Function& f) { return to_python(f.name); })
+      .def_prop_ro("file", [](const trace::Function& f) { return to_python(f.file); });
+  bind_place(function);
+  nb::class_<trace::File> file(module, "File");
+  file.def_prop_ro("name", [](const trace::File& f) { return to_python(f.name); })
+      .def_prop_ro("kind", [](const trace::File& f) { return std::string(trace::kind_name(f.kind)); });
+  bind_place(file);
+  nb::class_<trace::Thread> thread(module, "Thread");
+  thread.def_prop_ro("name", [](const trace::Thread& t) { return to_python(t.name); }).def_ro("id", &trace::Thread::id);
+  bind_place(thread);
+  nb::class_<trace::AllocatorUse> allocator(module, "Allocator");
+  allocator.def_ro("name", &trace::AllocatorUse::name);
+  bind_place(allocator);
+}
+
+void bind_tree(nb::module_& module) {
+  nb::class_<trace::Frame>(module, "Frame")
+      .def_prop_ro("function", [](const trace::Frame& f) { return to_python(f.function); })
+      .def_prop_ro("file", [](const trace::Frame& f) { return to_python(f.file); })
+      .def_ro("line", &trace::Frame::line)
+      .def_prop_ro("kind", [](const trace::Frame& f) { return std::string(trace::kind_name(f.kind)); });
+  nb::class_<NodeView>(module, "Node")
+      .def_prop_ro("frame", [](const NodeView& n) { return n.node().frame; })
+      .def_prop_ro("self", [](const NodeView& n) { return n.node().self; })
+      .def_prop_ro("total", [](const NodeView& n) { return n.node().total; })
+      .def_prop_ro("parent",
+                   [](const NodeView& n) -> nb::object {
+                     if (n.index == 0) return nb::none();
+                     return nb::cast(NodeView{n.trace, n.node().parent});
+                   })
+      .def_prop_ro("children", [](const NodeView& n) {
+        nb::list children;
+        for (std::uint32_t child : n.node().children) children.append(nb::cast(NodeView{n.trace, child}));
+        return children;
+      })
+      .def("__eq__", [](const NodeView& a, const NodeView& b) { return a.trace == b.trace && a.index == b.index; })
+      .def("__hash__", [](const NodeView& n) { return reinterpret_cast<std::size_t>(n.trace.get()) + n.index; });
+}
+
+std::vector<std::string> texts(nb::handle items) {
+  std::vector<std::string> out;
+  for (nb::handle item : items) out.push_back(from_python(item));
+  return out;
+}
+
+std::vector<report::Column> columns_named(nb::handle names) {
+  static const std::pair<const char*, report::Column> kNames[] = {
+      {"live", report::Column::kLive},   {"peak", report::Column::kPeak},           {"allocated", report::Column::kAllocated},
+      {"count", report::Column::kCount}, {"temporary", report::Column::kTemporary}, {"freed", report::Column::kFreed},
+      {"total", report::Column::kTotal}};
+  std::vector<report::Column> columns;
+  for (const std::string& name : texts(names)) {
+    bool known = false;
+    for (const auto& [text, column] : kNames) {
+      if (name == text) columns.push_back(column), known = true;
+    }
+    if (!known) throw nb::value_error(("unknown column '" + name + "'").c_str());
+  }
+  return columns;
+}
+
+report::Related related_named(const std::string& name) {
+  if (name == "none") return report::Related::kNone;
+  if (name == "for_each_file") return report::Related::kForEachFile;
+  if (name == "in_descending_order") return report::Related::kInDescendingOrder;
+  throw nb::value_error("related must be 'none', 'for_each_file' or 'in_descending_order'");
+}
+
+nb::object text(const TraceData& data, nb::iterable target, nb::str note, nb::iterable columns, const std::string& related,
+                nb::iterable include, nb::iterable exclude, nb::object source) {
+  report::TextOptions options;
+  for (nb::handle section : target) options.target.push_back(nb::cast<report::Section>(section));
+  options.note = from_python(note);
+  options.columns = columns_named(columns);
+  options.related = related_named(related);
+  options.include = texts(include);
+  options.exclude = texts(exclude);
+  if (!source.is_none()) options.source = [source](const std::string& file) { return texts(source(to_python(file))); };
+  return to_python(report::text_report(*data.trace, options));
+}
+
+}  // namespace
+
+void bind_trace(nb::module_& module) {
+  bind_places(module);
+  bind_tree(module);
+  nb::class_<report::Section>(module, "Section")
+      .def(
+          "__init__",
+          [](report::Section* self, nb::str file, int first_line, nb::iterable lines, nb::str note, int last_line) {
+            new (self) report::Section{from_python(file), first_line, texts(lines), from_python(note), last_line};
+          },
+          "file"_a, "first_line"_a, "text"_a, "note"_a = "", "last_line"_a = 0);
+  nb::class_<TraceData>(module, "TraceData")
+      .def_prop_ro("name", [](const TraceData& t) { return to_python(t.trace->name); })
+      .def_prop_ro("python_version", [](const TraceData& t) { return t.trace->python_version; })
+      .def_prop_ro("duration_ns", [](const TraceData& t) { return t.trace->duration_ns; })
+      .def_prop_ro("sum", [](const TraceData& t) { return t.trace->sum; })
+      .def_prop_ro("lines", [](const TraceData& t) { return list_of(t.trace->lines); })
+      .def_prop_ro("functions", [](const TraceData& t) { return list_of(t.trace->functions); })
+      .def_prop_ro("files", [](const TraceData& t) { return list_of(t.trace->files); })
+      .def_prop_ro("threads", [](const TraceData& t) { return list_of(t.trace->threads); })
+      .def_prop_ro("allocators", [](const TraceData& t) { return list_of(t.trace->allocators); })
+      .def_prop_ro("root", [](const TraceData& t) { return NodeView{t.trace, 0}; })
+      .def_prop_ro("lost",
+                   [](const TraceData& t) {
+                     nb::dict lost;
+                     for (const auto& [reason, count] : t.trace->lost) lost[reason.c_str()] = count;
+                     return lost;
+                   })
+      .def_prop_ro("timeline",
+                   [](const TraceData& t) {
+                     nb::list points;
+                     for (const auto& point : t.trace->timeline) points.append(nb::make_tuple(point.ns, point.live_bytes));
+                     return points;
+                   })
+      .def("line", [](const TraceData& t, nb::str place, int number) { return t.trace->line(from_python(place), number); },
+           "function_or_file"_a, "number"_a)
+      .def("text", &text, nb::kw_only(), "target"_a, "note"_a = "", "columns"_a = nb::make_tuple(), "related"_a = "none",
+           "include"_a = nb::make_tuple(), "exclude"_a = nb::make_tuple(), "source"_a = nb::none());
+}
+
+}  // namespace malloc_tracer::bindings

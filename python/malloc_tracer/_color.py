@@ -1,0 +1,92 @@
+"""Colour for a listing: the very same characters with ANSI styles around them."""
+
+from __future__ import annotations
+
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ._engine import Counters
+
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+# Each column's number of the whole scope, in which a cell is a share.
+_WHOLE = {
+    "live": "live_bytes",
+    "peak": "peak_bytes",
+    "allocated": "allocated_bytes",
+    "count": "allocated_count",
+    "temporary": "temporary_count",
+    "freed": "freed_bytes",
+    "total": "live_bytes",
+}
+
+
+def wants_color(color: bool | None, stream: Any) -> bool:
+    """Whether to colour what goes to `stream`: `color` decides, then FORCE_COLOR, NO_COLOR, TERM and the terminal."""
+    if color is not None:
+        return color
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty is not None and isatty())
+
+
+def paint(text: str, sums: Counters, columns: Sequence[str]) -> str:
+    """Returns `text` with rules dim, numbers bold from 10 % of the scope on, dim below 1 %, and source highlighted."""
+    wholes = [getattr(sums, _WHOLE[column]) for column in columns or ("live",)]
+    painted: list[str] = []
+    rows: list[tuple[str, str]] = []  # number area painted, source text
+    source_at, ends = 0, [0]
+    for line in [*text.split("\n"), ""]:
+        is_row = source_at > 0 and line[:6].strip().isdigit() and not line.startswith(("=", "-"))
+        if is_row:
+            number = _DIM + line[:6] + _RESET
+            rows.append((number + _cells(line[6:source_at], ends, wholes), line[source_at:]))
+            continue
+        painted += [number + source for number, source in zip((row[0] for row in rows), _highlight(rows), strict=True)]
+        rows = []
+        if line.startswith("Line #"):
+            source_at = line.index("Line Contents")
+            ends = [match.end() - 6 for match in re.finditer(r"\S+", line[:source_at]) if match.start() > 5]
+        elif line.startswith("---"):
+            source_at = 0
+        is_frame = line.startswith(("Line #", "<< ", "===", "---"))
+        painted.append(_DIM + line + _RESET if is_frame else line)
+    return "\n".join(painted[:-1])
+
+
+def _cells(area: str, ends: Sequence[int], wholes: Sequence[int]) -> str:
+    """Paints the numbers of one row. A cell belongs to the column that ends where it ends; the only column has all."""
+
+    def painted(match: re.Match[str]) -> str:
+        column = ends.index(match.end()) if match.end() in ends and len(wholes) > 1 else 0
+        share = float(match[1].replace(",", "")) * _UNITS[match[2] or "B"] / max(wholes[column], 1)
+        style = _BOLD if share >= 0.1 else _DIM if share < 0.01 else ""
+        return style + match[0] + _RESET if style else match[0]
+
+    return re.sub(r"([\d,.]+)(?: (B|[KMGT]iB))?", painted, area)
+
+
+def _highlight(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Returns the source of `rows` highlighted by rich, or as it is where rich is not installed."""
+    lines = [source for _, source in rows]
+    try:
+        from rich.console import Console
+        from rich.syntax import Syntax
+    except ImportError:
+        return lines
+    parts = Syntax("", "python", theme="ansi_dark").highlight("\n".join(lines)).split("\n", allow_blank=True)
+    console = Console(force_terminal=True, color_system="standard", no_color=False, width=1 << 16)
+    highlighted: list[str] = []
+    for line, part in zip(lines, parts, strict=False):
+        with console.capture() as capture:
+            console.print(part, end="", soft_wrap=True, highlight=False, markup=False, emoji=False)
+        highlighted.append(capture.get() if part.plain == line else line)
+    return highlighted + lines[len(highlighted) :]

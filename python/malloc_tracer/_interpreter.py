@@ -1,0 +1,32 @@
+"""Refuses interpreters the engine was not built for, in one sentence, before the rest of the package is imported."""
+
+import sys
+
+SUPPORTED = ((3, 11), (3, 12), (3, 13))
+
+
+def complaint() -> str:
+    """Returns why malloc_tracer cannot work in this interpreter, or "" if it can."""
+    version = "{}.{}".format(*sys.version_info[:2])
+    wanted = "malloc_tracer needs CPython " + ", ".join("{}.{}".format(*pair) for pair in SUPPORTED)
+    if sys.implementation.name != "cpython":
+        return f"{wanted}; this is {sys.implementation.name} {version}, which allocates in another way."
+    if sys.version_info[:2] not in SUPPORTED:
+        return f"{wanted}; this is {version}, whose frames it does not know yet."
+    if "t" in sys.abiflags:
+        return f"{wanted} with the GIL; this is the free-threaded build of {version}."
+    try:
+        from ._engine import self_test
+    except ImportError as error:
+        return f"malloc_tracer's extension module does not load in CPython {version}: {error}"
+    return self_test()
+
+
+def check() -> None:
+    """Raises `ImportError` with the sentence of `complaint`, if there is one."""
+    sentence = complaint()
+    if sentence:
+        raise ImportError(sentence, name="malloc_tracer")
+
+
+check()

@@ -1,0 +1,254 @@
+"""The result of a scope as users see it."""
+
+from __future__ import annotations
+
+import sys
+
+from ._arguments import check_columns, check_file, check_mode, shown
+from ._engine import pause, resume
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from ._engine import Allocator, File, Function, Line, Node, Thread, TraceData
+    from ._listing import Listing, RelatedTracesOutputMode
+
+
+class Trace:
+    """What one scope allocated: numbers by line, function, file, thread and allocator, and the call tree. Immutable.
+
+    Sizes are in bytes as the program asked for them, `*_count` counts blocks. *live*: not freed when the scope ended.
+    *peak*: at the moment when the live bytes were highest. *temporary*: freed by the very next event of the same
+    thread. In every list `self` means that the innermost frame is this place, `total` this place or anything it called.
+    The `self` numbers of each list add up to the trace's own.
+
+    Example:
+        >>> trace = malloc_tracer.trace(bytearray, args=(1000,), quiet=True)
+        >>> trace.live_bytes, len(trace.result)
+        (1057, 1000)
+    """
+
+    __slots__ = ("_data", "_listing", "_result")
+
+    def __init__(self, data: TraceData, listing: Listing, result: Any = None) -> None:
+        self._data = data
+        self._listing = listing
+        self._result = result
+
+    @property
+    def name(self) -> str:
+        """The scope's name: what `Scope` was given, or the target's qualified name."""
+        return self._data.name
+
+    @property
+    def result(self) -> Any:
+        """What the target returned; None for generators, for a target that raised, and for other scopes."""
+        return self._result
+
+    @property
+    def duration_ns(self) -> int:
+        """How long the scope was open, in nanoseconds, what recording costs included."""
+        return self._data.duration_ns
+
+    @property
+    def python_version(self) -> str:
+        """The interpreter's version, such as "3.13.0"."""
+        return self._data.python_version
+
+    @property
+    def live_bytes(self) -> int:
+        """Bytes not yet freed when the scope ended."""
+        return self._data.sum.live_bytes
+
+    @property
+    def live_count(self) -> int:
+        """Blocks not yet freed when the scope ended."""
+        return self._data.sum.live_count
+
+    @property
+    def peak_bytes(self) -> int:
+        """The highest number of live bytes at any moment of the scope."""
+        return self._data.sum.peak_bytes
+
+    @property
+    def peak_count(self) -> int:
+        """Blocks live at the moment of `peak_bytes`."""
+        return self._data.sum.peak_count
+
+    @property
+    def allocated_bytes(self) -> int:
+        """Bytes of all blocks allocated in the scope."""
+        return self._data.sum.allocated_bytes
+
+    @property
+    def allocated_count(self) -> int:
+        """Blocks allocated in the scope."""
+        return self._data.sum.allocated_count
+
+    @property
+    def freed_bytes(self) -> int:
+        """Bytes of the scope's blocks that were freed before it ended: allocated - live."""
+        return self._data.sum.freed_bytes
+
+    @property
+    def freed_count(self) -> int:
+        """The scope's blocks that were freed before it ended."""
+        return self._data.sum.freed_count
+
+    @property
+    def temporary_count(self) -> int:
+        """Blocks freed by the very next event of the thread that allocated them."""
+        return self._data.sum.temporary_count
+
+    @property
+    def reallocated_count(self) -> int:
+        """Reallocations of the scope's blocks."""
+        return self._data.sum.reallocated_count
+
+    @property
+    def lines(self) -> list[Line]:
+        """Lines with `file`, `number`, `function`, `self` and `total`, largest first (live, then allocated bytes)."""
+        return self._data.lines
+
+    @property
+    def functions(self) -> list[Function]:
+        """Functions with `name` (qualified), `file`, `self` and `total`, largest first."""
+        return self._data.functions
+
+    @property
+    def files(self) -> list[File]:
+        """Files with `name`, `kind` ("yours", "library" or "native"), `self` and `total`, largest first."""
+        return self._data.files
+
+    @property
+    def threads(self) -> list[Thread]:
+        """Threads with `name`, `id`, `self` and `total`, largest first."""
+        return self._data.threads
+
+    @property
+    def allocators(self) -> list[Allocator]:
+        """Allocators with `name` (such as "python object" or "malloc"), `self` and `total`, largest first."""
+        return self._data.allocators
+
+    @property
+    def root(self) -> Node:
+        """The root of the call tree: nodes with `frame`, `parent`, `children`, `self` and `total`."""
+        return self._data.root
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """What could not be recorded and how often: {} in a healthy run."""
+        return self._data.lost
+
+    @property
+    def timeline(self) -> list[tuple[int, int]]:
+        """Live bytes over time: [(nanoseconds since the scope began, bytes)], at most 1,024 points."""
+        return self._data.timeline
+
+    def line(self, function_or_file: Callable[..., Any] | str, number: int) -> Line:
+        """Returns one line, with zeros if nothing happened there.
+
+        Args:
+            function_or_file: A function (the one behind it, if it is decorated), its qualified name, or a file name
+                as it stands in `co_filename`.
+            number: The line's number in its file.
+
+        Raises:
+            TypeError: One of the arguments is something else.
+
+        Example:
+            >>> trace.line(func, 8).self.live_bytes
+            8096
+        """
+        if not isinstance(number, int):
+            raise TypeError(f"number must be the line's number in its file, not {shown(number)}")
+        if isinstance(function_or_file, str):
+            return self._data.line(function_or_file, number)
+        from ._targets import listed_function
+
+        function = listed_function(function_or_file)
+        if function is None:
+            raise TypeError(
+                "function_or_file must be a Python function, its qualified name or a file name, "
+                f"not {shown(function_or_file)}"
+            )
+        return self._data.line(function.__code__.co_filename, number)
+
+    def print(
+        self,
+        file: Any = None,
+        mode: RelatedTracesOutputMode | None = None,
+        columns: Sequence[str] | None = None,
+        color: bool | None = None,
+    ) -> None:
+        """Prints the listing: the target's source lines with the numbers beside them.
+
+        Args:
+            file: Where to; default `sys.stdout`.
+            mode: Which lines outside the target to show; default as when it was traced.
+            columns: Any of "live", "peak", "allocated", "count" (blocks allocated), "temporary" (a count), "freed",
+                "total" (live, total); default 1.7's one column `Size` (live, self).
+            color: True or False force it; None colours on a terminal, unless `NO_COLOR` is set.
+
+        Raises:
+            TypeError, ValueError: An argument is not one of these.
+
+        Example:
+            >>> trace.print(columns=("live", "peak", "count"))
+        """
+        pause()
+        try:
+            from ._color import paint, wants_color
+
+            check_file(file)
+            names = check_columns(columns)
+            stream = sys.stdout if file is None else file
+            if stream is None:  # pythonw has no stdout
+                return
+            text = self._listing.text(self._data, None if mode is None else check_mode("mode", mode), names)
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
+            stream.write(paint(text, self._data.sum, names) if wants_color(color, stream) else text)
+        finally:
+            resume()
+
+    def report(self, format: str = "text") -> str:
+        """Returns the trace written out; `format` "text" is the listing.
+
+        Raises:
+            ValueError: There is no such format.
+        """
+        if format != "text":
+            raise ValueError(f"format: no report {shown(format)}; there is 'text'")
+        return str(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all numbers as dicts and lists that JSON can hold, named as the attributes; `result` is left out.
+
+        The call tree is the list `nodes`, parents before children: each has its `parent`'s index, None for the root.
+        """
+        pause()
+        try:
+            from ._dictionary import trace_dict
+
+            return trace_dict(self._data)
+        finally:
+            resume()
+
+    def __str__(self) -> str:
+        pause()
+        try:
+            return self._listing.text(self._data)
+        finally:
+            resume()
+
+    def __repr__(self) -> str:
+        pause()
+        try:
+            from ._sizes import summary
+
+            return summary(self._data)
+        finally:
+            resume()

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: MIT
+#include "capture/accounting.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "capture/windows.hpp"
+#include "capture/world.hpp"
+
+namespace malloc_tracer::capture {
+
+namespace {
+
+constexpr std::int64_t kInfinite = std::numeric_limits<std::int64_t>::max();
+
+const Window& window_of(const Run& run) noexcept { return engine.windows[run.window]; }
+
+std::uint64_t epoch_of(const Scope& scope) noexcept { return __atomic_load_n(&scope.peak_epoch, __ATOMIC_RELAXED); }
+
+// The run's maximum has passed the headroom of one more scope: it has its peak in this run too.
+MT_COLD void widen(Run& run) noexcept {
+  run.threshold = kInfinite;
+  run.rest_epoch = 0;
+  const Window& window = window_of(run);
+  for (std::uint32_t i = 0; i < window.count; i++) {
+    Scope& scope = engine.scopes[window.ids[i]];
+    if (scope.in_peak) continue;
+    if (scope.headroom < run.max) {
+      scope.in_peak = true;
+    } else {
+      run.threshold = std::min(run.threshold, scope.headroom);
+      run.rest_epoch = std::max(run.rest_epoch, epoch_of(scope));
+    }
+  }
+}
+
+void new_maximum(Run& run, std::int64_t room) noexcept {
+  run.max -= room;
+  run.room = 0;
+  if (run.max > run.threshold) widen(run);
+}
+
+void save_inline(Account& account) noexcept {
+  account.saved_bytes = account.live_bytes();
+  account.saved_count = account.live_count();
+}
+
+// The account is about to change: keep its live value for the scopes that had their peak since its last change; with
+// `rest_only`, for those outside the run's peak.
+void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexcept {
+  const Run& run = lane.run;
+  bool in_run = run.window != kNoRun;
+  if (run.single && run.window == account.window && !rest_only) {
+    save_inline(account);
+    account.stamp = engine.tick;
+    return;
+  }
+  const Window& window = engine.windows[account.window];
+  Saved* saved = nullptr;
+  for (std::uint32_t i = 0; i < window.count; i++) {
+    const Scope& scope = engine.scopes[window.ids[i]];
+    bool in_peak = lane.main && scope.in_peak;
+    if (rest_only && in_peak) continue;
+    if ((in_run && in_peak ? run.all_epoch : epoch_of(scope)) <= account.stamp) continue;
+    if (window.count == 1) {
+      save_inline(account);
+      break;
+    }
+    if (saved == nullptr) saved = saved_array(lane, id);
+    if (saved == nullptr) break;
+    saved[i].bytes = account.live_bytes();
+    saved[i].count = account.live_count();
+  }
+  account.stamp = engine.tick;
+}
+
+std::uint32_t id_of(const Lane& lane, const Account& account) noexcept {
+  return static_cast<std::uint32_t>(&account - lane.accounts);
+}
+
+std::uint64_t hash_account(std::uint32_t id) noexcept { return memory::hash_pair(engine.infos[id].place, engine.infos[id].window); }
+
+std::uint32_t new_account(PlaceId place, WindowId window) noexcept {
+  bool reuse = engine.free_account_count > 0;
+  std::uint32_t id = reuse ? engine.free_accounts[engine.free_account_count - 1] : engine.account_top;
+  if (id >= engine.infos.capacity()) return 0;
+  engine.infos[id] = AccountInfo{place, window, engine.windows[window].first_account, 0, 0};
+  if (!engine.account_index.insert(memory::hash_pair(place, window), id, hash_account)) return 0;
+  engine.windows[window].first_account = id;
+  if (reuse) {
+    engine.free_account_count--;
+  } else {
+    engine.account_top++;
+  }
+  return id;
+}
+
+// Requires: `intern`.
+std::uint32_t find_or_make(PlaceId place, WindowId window) noexcept {
+  std::uint32_t id = engine.account_index.find(memory::hash_pair(place, window), [&](std::uint32_t i) {
+    return engine.infos[i].place == place && engine.infos[i].window == window;
+  });
+  return id != 0 ? id : new_account(place, window);
+}
+
+void journal(WindowId window_id, PlaceId place, std::uint64_t bytes, bool temporary) noexcept {
+  memory::SpinGuard guard(engine.intern);
+  const Window& window = engine.windows[window_id];
+  for (std::uint32_t i = 0; i < window.count; i++) {
+    if (!engine.scopes[window.ids[i]].ended) continue;
+    if (engine.journal_count == engine.journal.capacity()) return engine.lose(Lost::kJournalFull);
+    engine.journal[engine.journal_count++] = JournalEntry{window.ids[i], place, bytes & ~(std::uint64_t{1} << 63), temporary};
+  }
+}
+
+}  // namespace
+
+void settle(Lane& main) noexcept {
+  Run& run = main.run;
+  if (run.window == kNoRun) return;
+  std::int64_t used = run.max - run.room;
+  const Window& window = window_of(run);
+  for (std::uint32_t i = 0; i < window.count; i++) {
+    Scope& scope = engine.scopes[window.ids[i]];
+    if (scope.in_peak) {
+      scope.peak += run.max - scope.headroom;
+      scope.headroom = run.room;
+      __atomic_store_n(&scope.peak_epoch, run.all_epoch, __ATOMIC_RELAXED);
+      scope.in_peak = false;
+    } else {
+      scope.headroom -= used;
+    }
+  }
+  run.window = kNoRun;
+  run.match = kNoRun;
+}
+
+namespace {
+
+// What a lane did since it last handed on, kept by window.
+void put_aside(Lane& lane) noexcept {
+  Run& run = lane.run;
+  if (run.window == kNoRun) return;
+  std::int64_t delta = Lane::kCredit - run.room;
+  auto* end = lane.pending + lane.pending_count;
+  auto* entry = std::find_if(lane.pending, end, [&](const Pending& p) { return p.window == run.window; });
+  if (entry == end) {
+    *entry = Pending{run.window, 0};
+    lane.pending_count++;
+  }
+  entry->delta += delta;
+  run.window = kNoRun;
+  run.match = kNoRun;
+  bool far = entry->delta > Lane::kCredit || entry->delta < -Lane::kCredit;
+  lane.overdue = lane.overdue || far || lane.pending_count >= Lane::kPendingWanted;
+}
+
+}  // namespace
+
+bool settle_lane(Lane& lane) noexcept {
+  put_aside(lane);
+  bool higher = false;
+  for (int p = 0; p < lane.pending_count; p++) {
+    const Window& window = engine.windows[lane.pending[p].window];
+    for (std::uint32_t i = 0; i < window.count; i++) {
+      Scope& scope = engine.scopes[window.ids[i]];
+      scope.headroom -= lane.pending[p].delta;
+      higher = higher || scope.headroom < 0;
+    }
+  }
+  lane.pending_count = 0;
+  lane.overdue = false;
+  return higher;
+}
+
+MT_NOINLINE void enter_window(Lane& lane, WindowId window_id) noexcept {
+  Run& run = lane.run;
+  if (run.window == window_id && run.match != kNoRun) return;
+  if (lane.main) {
+    settle(lane);
+  } else {
+    put_aside(lane);
+  }
+  const Window& window = engine.windows[window_id];
+  std::int64_t least = kInfinite;
+  std::uint64_t epoch = 0;
+  for (std::uint32_t i = 0; i < window.count; i++) {
+    const Scope& scope = engine.scopes[window.ids[i]];
+    least = std::min(least, scope.headroom);
+    epoch = std::max(epoch, epoch_of(scope));
+  }
+  run.window = window_id;
+  run.single = window.count == 1;
+  run.rest_epoch = run.all_epoch = epoch;
+  if (lane.main) {
+    run.room = run.max = run.threshold = least;
+    run.ceiling = kInfinite;
+  } else {
+    run.room = run.max = Lane::kCredit;
+    run.threshold = -1;  // every overdraft goes through add_at_peak
+    run.ceiling = 2 * Lane::kCredit;
+  }
+  run.match = window.ended == 0 ? window_id : kNoRun;
+  // The world may have been told to stop between our look and this store.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (engine.stopping.load(std::memory_order_relaxed)) run.match = kNoRun;
+}
+
+MT_NOINLINE void add_at_peak(Lane& lane, Account& account, std::uint64_t bytes, std::int64_t room) noexcept {
+  Run& run = lane.run;
+  std::uint32_t id = id_of(lane, account);
+  if (lane.main) {
+    new_maximum(run, room);
+    if (account.stamp < run.rest_epoch) save(lane, id, account, true);
+    run.all_epoch = ++engine.tick;
+  } else if (account.stamp < run.all_epoch) {
+    save(lane, id, account, false);
+  }
+  account.allocated_bytes += bytes;
+  account.allocated_count++;
+  if (!lane.main) {
+    run.room = room;
+    hand_on(lane);
+  }
+}
+
+MT_NOINLINE void add_after_peak(Lane& lane, Account& account, std::uint64_t bytes) noexcept {
+  save(lane, id_of(lane, account), account, false);
+  lane.run.room -= static_cast<std::int64_t>(bytes);
+  account.allocated_bytes += bytes;
+  account.allocated_count++;
+}
+
+MT_NOINLINE void subtract_after_peak(Lane& lane, Account& account, std::uint64_t bytes, bool temporary) noexcept {
+  save(lane, id_of(lane, account), account, false);
+  lane.run.room += static_cast<std::int64_t>(bytes);
+  account.freed_bytes += bytes;
+  account.freed_count++;
+  account.temporary_count += temporary;
+}
+
+// The event has been applied, so the thread may step out of the accounting while the world stops.
+MT_NOINLINE void hand_on(Lane& lane) noexcept {
+  Thread* thread = lane.owner;
+  thread->busy.store(0, std::memory_order_release);
+  {
+    WorldStop stop;
+    settle_all_lanes();
+  }
+  thread->busy.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) noexcept {
+  PlaceSlot& slot = engine.tree.slot(place);
+  memory::SpinGuard guard(engine.intern);
+  std::uint32_t id = find_or_make(place, window);
+  if (id == 0) {
+    engine.lose(Lost::kAccountTableFull);
+    constexpr PlaceId kAllocatorMask = (1u << kPlaceShift) - 1;
+    return find_or_make(thread.root << kPlaceShift | (place & kAllocatorMask), window);
+  }
+  slot = PlaceSlot{window, id};
+  return id;
+}
+
+Account& ready_account(Lane& lane, std::uint32_t id) noexcept {
+  Account& account = lane.accounts[id];
+  if (account.window == kNoWindow) account.window = engine.infos[id].window;
+  if (account.window != lane.run.match) enter_window(lane, account.window);
+  return account;
+}
+
+memory::PageMap::Cell make_cell(std::uint32_t account, std::uint64_t address, std::uint64_t bytes) noexcept {
+  if (MT_LIKELY(bytes >> memory::PageMap::kAccountShift == 0)) {
+    return engine.generation | std::uint64_t{account} << memory::PageMap::kAccountShift | bytes;
+  }
+  memory::SpinGuard guard(engine.intern);
+  if (engine.giant_count == engine.giants.capacity()) {
+    engine.lose(Lost::kPageMapFull);
+    return 0;
+  }
+  engine.giants[engine.giant_count++] = Giant{address, bytes, account};
+  return engine.generation | ++engine.giant_serial;  // the serial tells two giants at one address apart
+}
+
+namespace {
+
+Held take_giant(std::uint64_t address) noexcept {
+  memory::SpinGuard guard(engine.intern);
+  for (std::uint32_t i = 0; i < engine.giant_count; i++) {
+    Giant giant = engine.giants[i];
+    if (giant.address != address) continue;
+    engine.giants[i] = engine.giants[--engine.giant_count];
+    return Held{giant.account, giant.bytes};
+  }
+  return Held{0, 0};
+}
+
+// The account that counts now for a block of `id`; 0 if no open scope wants it. A block less behind retired accounts.
+std::uint32_t resolve(std::uint32_t id) noexcept {
+  if (engine.infos[id].window >= kFirstWindow) return id;
+  memory::SpinGuard guard(engine.intern);
+  while (id != 0 && engine.infos[id].window < kFirstWindow) {
+    AccountInfo& info = engine.infos[id];
+    std::uint32_t next = info.window == AccountInfo::kForwarded ? info.forward : 0;
+    // Not free before the next close: a Thread::last_cell may still name it.
+    if (--info.blocks == 0) engine.waiting_accounts[engine.waiting_account_count++] = id;
+    id = next;
+  }
+  return id;
+}
+
+}  // namespace
+
+Held release_cell(memory::PageMap::Cell cell, std::uint64_t address) noexcept {
+  std::uint32_t id = memory::PageMap::account(cell);
+  Held held{id, static_cast<std::uint32_t>(cell)};
+  if (MT_UNLIKELY(id == 0)) held = take_giant(address);
+  held.account = resolve(held.account);
+  return held;
+}
+
+void uncharge(Lane& lane, Held held, bool temporary) noexcept {
+  if (held.account == 0) return;
+  Account& account = ready_account(lane, held.account);
+  if (engine.windows[account.window].ended != 0) {
+    journal(account.window, engine.infos[held.account].place, held.bytes, temporary);
+  }
+  if (account.stamp < lane.run.all_epoch) return subtract_after_peak(lane, account, held.bytes, temporary);
+  lane.run.room += static_cast<std::int64_t>(held.bytes);
+  account.freed_bytes += held.bytes;
+  account.freed_count++;
+  account.temporary_count += temporary;
+  lane.overdue = lane.overdue || lane.run.room > lane.run.ceiling;
+}
+
+namespace {
+
+// The reallocation counts for the scopes that held the old block and record the new one.
+void count_reallocation(Lane& lane, const Window& before, std::uint32_t id) noexcept {
+  const Window& window = engine.windows[engine.infos[id].window];
+  auto held = [&](std::uint32_t k) { return std::binary_search(before.ids, before.ids + before.count, window.ids[k]); };
+  std::uint32_t both = 0;
+  for (std::uint32_t k = 0; k < window.count; k++) both += held(k);
+  if (both == window.count) {
+    lane.details[id].reallocated++;
+  } else if (Saved* saved = both != 0 ? saved_array(lane, id) : nullptr) {
+    for (std::uint32_t k = 0; k < window.count; k++) saved[k].reallocated += held(k);
+  }
+}
+
+// A reallocation within one window: one change of `room`, so old and new are never both in the peak.
+void recharge_in_window(Lane& lane, Held before, std::uint32_t id, std::uint64_t bytes) noexcept {
+  Account& to = ready_account(lane, id);
+  Account& from = ready_account(lane, before.account);
+  Run& run = lane.run;
+  std::int64_t room = run.room - static_cast<std::int64_t>(bytes) + static_cast<std::int64_t>(before.bytes);
+  bool maximum = lane.main && room < 0;
+  if (maximum) {
+    new_maximum(run, room);
+    if (from.stamp < run.rest_epoch) save(lane, before.account, from, true);
+    if (to.stamp < run.rest_epoch) save(lane, id, to, true);
+  } else {
+    run.room = room;
+    if (from.stamp < run.all_epoch) save(lane, before.account, from, false);
+    if (to.stamp < run.all_epoch) save(lane, id, to, false);
+  }
+  from.freed_bytes += before.bytes;
+  from.freed_count++;
+  to.allocated_bytes += bytes;
+  to.allocated_count++;
+  lane.details[id].reallocated++;
+  if (maximum) run.all_epoch = ++engine.tick;
+  if (!lane.main) lane.overdue = lane.overdue || room < 0 || room > run.ceiling;
+}
+
+// Different windows: scope by scope, without a run. Main lane, or the world stopped.
+void recharge_across(Lane& lane, Held before, std::uint32_t id, std::uint64_t bytes) noexcept {
+  const Window& old_window = engine.windows[engine.infos[before.account].window];
+  Account& to = lane.accounts[id];
+  to.window = engine.infos[id].window;
+  const Window& new_window = engine.windows[to.window];
+  bool maximum = false;
+  std::uint32_t i = 0, j = 0;
+  auto change = [&](ScopeId scope_id, std::int64_t delta) {
+    Scope& scope = engine.scopes[scope_id];
+    scope.headroom -= delta;
+    if (scope.headroom >= 0) return;
+    scope.peak -= scope.headroom;
+    scope.headroom = 0;
+    scope.in_peak = maximum = true;
+  };
+  auto grown = static_cast<std::int64_t>(bytes), gone = static_cast<std::int64_t>(before.bytes);
+  while (i < old_window.count || j < new_window.count) {
+    if (j == new_window.count || (i < old_window.count && old_window.ids[i] < new_window.ids[j])) {
+      change(old_window.ids[i++], -gone);
+    } else if (i == old_window.count || new_window.ids[j] < old_window.ids[i]) {
+      change(new_window.ids[j++], grown);
+    } else {
+      change(new_window.ids[j], grown - gone);
+      i++, j++;
+    }
+  }
+  Account& from = lane.accounts[before.account];
+  from.window = engine.infos[before.account].window;
+  save(lane, before.account, from, true);
+  from.freed_bytes += before.bytes;
+  from.freed_count++;
+  if (old_window.ended != 0) journal(from.window, engine.infos[before.account].place, before.bytes, false);
+  save(lane, id, to, true);
+  to.allocated_bytes += bytes;
+  to.allocated_count++;
+  count_reallocation(lane, old_window, id);
+  if (!maximum) return;
+  std::uint64_t tick = ++engine.tick;
+  for (std::uint32_t k = 0; k < new_window.count; k++) {
+    Scope& scope = engine.scopes[new_window.ids[k]];
+    if (!scope.in_peak) continue;
+    scope.in_peak = false;
+    __atomic_store_n(&scope.peak_epoch, tick, __ATOMIC_RELAXED);
+  }
+}
+
+}  // namespace
+
+void recharge(Lane& lane, Held before, std::uint32_t id, std::uint64_t bytes) noexcept {
+  if (before.account != 0 && engine.infos[before.account].window == engine.infos[id].window) {
+    return recharge_in_window(lane, before, id, bytes);
+  }
+  if (before.account == 0) return add(lane, ready_account(lane, id), bytes);
+  if (lane.main) {
+    settle(lane);
+    return recharge_across(lane, before, id, bytes);
+  }
+  count_reallocation(lane, engine.windows[engine.infos[before.account].window], id);
+  uncharge(lane, before, false);  // other lanes' peaks are approximate anyway: two steps
+  add(lane, ready_account(lane, id), bytes);
+}
+
+Saved* saved_array(Lane& lane, std::uint32_t id) noexcept {
+  AccountDetail& detail = lane.details[id];
+  if (detail.saved == nullptr) {
+    memory::SpinGuard guard(engine.intern);
+    const Window& window = engine.windows[engine.infos[id].window];
+    detail.saved = static_cast<Saved*>(engine.pool.allocate(window.count * sizeof(Saved)));
+  }
+  return detail.saved;
+}
+
+Saved saved_value(const Lane& lane, std::uint32_t id, WindowId window_id, std::uint32_t rank) noexcept {
+  const Account& account = lane.accounts[id];
+  const Window& window = engine.windows[window_id];
+  Saved saved{0, 0, 0};
+  if (lane.details[id].saved != nullptr) saved = lane.details[id].saved[rank];
+  if (window.count == 1) saved = Saved{account.saved_bytes, account.saved_count, saved.reallocated};
+  if (engine.scopes[window.ids[rank]].peak_epoch > account.stamp) {
+    saved.bytes = account.live_bytes();
+    saved.count = account.live_count();
+  }
+  return saved;
+}
+
+}  // namespace malloc_tracer::capture

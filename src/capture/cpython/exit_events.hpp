@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "capture/cpython/python_headers.hpp"
+#include "capture/scopes.hpp"
+
+// Tells a scope of every activation of one Python function, with its locals still alive at the exit. One sibling file per CPython family:
+// sys.monitoring from 3.12 on, an eval-frame hook armed only while waiting before. Requires the GIL for all.
+namespace malloc_tracer::capture::cpython {
+
+// A function that is watched for a scope. Lives in its owner while watched; no allocation.
+struct Watch {
+  PyObject* function = nullptr;  // strong reference while watched
+  ScopeRef* scope = nullptr;
+  Watch* next = nullptr;
+};
+
+// False with a Python exception set if the interpreter refuses.
+bool watch(Watch& watch, PyObject* function, ScopeRef& scope);
+void unwatch(Watch& watch);
+
+// Is this allocation the interpreter's bookkeeping for our own events? It must not appear in the numbers.
+bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes, snapshot::Allocator allocator) noexcept;
+
+}  // namespace malloc_tracer::capture::cpython

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The interpreter's free lists hide allocations: 20 floats made after warm-up are one allocator call, and a reused block keeps the line of
+// its first owner. They are drained when recording starts and stay off while it lasts. One sibling file per CPython family.
+//
+// A full garbage collection turns some lists on again (up to 3.13): a sentinel object that only the collector visits asks for
+// apply_free_lists() at the next event. Requires the GIL for all.
+namespace malloc_tracer::capture::cpython {
+
+void disable_free_lists() noexcept;
+void enable_free_lists() noexcept;
+// Off again after a collection; no-op while they are enabled.
+void apply_free_lists() noexcept;
+
+}  // namespace malloc_tracer::capture::cpython

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "capture/cpython/python_frames.hpp"
+
+#include "capture/cpython/code_names.hpp"
+#include "capture/engine.hpp"
+
+namespace malloc_tracer::capture::cpython {
+
+namespace {
+
+// The scopes whose own frame this is, in the order they were opened: a marker before the frame, or after it.
+PathId with_markers(const Thread& thread, PathId path, const Frame* frame, bool inclusive) noexcept {
+  for (std::uint32_t i = 0; i < thread.activation_count; i++) {
+    const Activation& activation = thread.activations[i];
+    if (activation.frame != frame || activation.inclusive != inclusive || activation.code != code_of(frame)) continue;
+    PathId marked = engine.tree.child(path, PathKey{KeyKind::kMarker, activation.scope, 0});
+    if (marked == 0) engine.lose(Lost::kPathTableFull);
+    path = marked != 0 ? marked : path;
+  }
+  return path;
+}
+
+bool has_marker_after(const Thread& thread, const Frame* frame) noexcept {
+  for (std::uint32_t i = 0; i < thread.activation_count; i++) {
+    const Activation& activation = thread.activations[i];
+    if (activation.frame == frame && !activation.inclusive && activation.code == code_of(frame)) return true;
+  }
+  return false;
+}
+
+PathId frame_node(PathId parent, const Frame* frame) noexcept {
+  PyCodeObject* code = code_of(frame);
+  std::uint32_t id = engine.tree.code_id(code, [&](CodeEntry& entry, memory::BlockPool& pool) { describe(code, entry, pool); });
+  auto offset = static_cast<std::uint32_t>(instruction_of(frame) - reinterpret_cast<std::uint64_t>(_PyCode_CODE(code)));
+  PathId node = id != 0 ? engine.tree.child(parent, PathKey{KeyKind::kFrame, id, offset}) : 0;
+  if (node == 0) engine.lose(Lost::kPathTableFull);
+  return node != 0 ? node : parent;
+}
+
+// What a frame below it adds to the path; kept in the node cache, where an incomplete frame maps to its parent, so that a hit needs no
+// other test.
+PathId plain_node(StackCache& stack, PathId parent, const Frame* frame) noexcept {
+  std::uint64_t address = instruction_of(frame);
+  PathId node = is_incomplete(frame) ? parent : frame_node(parent, frame);
+  stack.cache[node_cache_index(address, parent)] = NodeCacheEntry{address, parent, node};
+  return node;
+}
+
+PathId parent_of(const Thread& thread, std::uint64_t index) noexcept {
+  return index != 0 ? thread.stack.nodes[index - 1] : thread.root;
+}
+
+void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
+  StackCache& stack = thread.stack;
+  stack.frames[index] = FrameEntry{frame, instruction_of(frame)};
+  stack.parents[index] = has_marker_after(thread, frame) ? 0 : with_markers(thread, parent_of(thread, index), frame, true);
+  PathId node = stack.parents[index] != 0 ? cached_node(stack, stack.parents[index], instruction_of(frame)) : 0;
+  stack.nodes[index] = node != 0 ? node : node_long_way(thread, index, frame);
+  if (in_slab(frame)) register_barrier(stack, static_cast<std::uint32_t>(index), frame);
+}
+
+// The walk ends here: the frame of the outermost scope.
+bool is_stop(const Thread& thread, const Frame* frame) noexcept {
+  return frame == thread.stack.stop && thread.activations[0].code == code_of(frame);
+}
+
+}  // namespace
+
+MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
+  StackCache& stack = thread.stack;
+  if (stack.parents[index] != 0) return plain_node(stack, stack.parents[index], frame);
+  PathId before = with_markers(thread, parent_of(thread, index), frame, true);
+  return with_markers(thread, plain_node(stack, before, frame), frame, false);
+}
+
+namespace {
+
+// Keeps what is equal from the base (or the newest live barrier) up and rebuilds the rest.
+MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) noexcept {
+  StackCache& stack = thread.stack;
+  auto** seen = const_cast<Frame**>(reinterpret_cast<const Frame**>(stack.scratch.data()));
+  auto* barrier = stack.barrier_count != 0 ? static_cast<const Frame*>(stack.frames[stack.bar].frame) : nullptr;
+  std::uint64_t count = 0;
+  bool at_barrier = false;
+  for (Frame* frame = top; frame != nullptr; frame = frame->previous) {
+    if (count == stack.scratch.capacity()) {
+      engine.lose(Lost::kStackCut);
+      break;
+    }
+    seen[count++] = frame;
+    at_barrier = frame == barrier;
+    if (at_barrier || is_stop(thread, frame)) break;
+  }
+  std::uint64_t index = 0, base = 0;
+  bool cached = stack.frames[stack.top].frame != nullptr;
+  if (at_barrier) {
+    base = index = stack.bar;
+  } else {
+    stack.root_link = seen[count - 1]->previous;
+    no_barrier(stack);
+  }
+  std::uint64_t total = base + count;
+  auto frame_at = [&](std::uint64_t i) { return seen[total - 1 - i]; };
+  if (total > stack.frame_pages.capacity()) total = stack.frame_pages.capacity();
+  while (cached && index < total && index <= stack.top && stack.frames[index].frame == frame_at(index) &&
+         stack.frames[index].address == instruction_of(frame_at(index))) {
+    if (in_slab(frame_at(index))) register_barrier(stack, static_cast<std::uint32_t>(index), frame_at(index));
+    index++;
+  }
+  for (; index < total; index++) put_frame(thread, index, frame_at(index));
+  stack.top = total - 1;
+  if (stack.top - stack.bar >= kBarrierDistance) arm(state);
+  return stack.nodes[stack.top];
+}
+
+// Frames of one data stack lie in address order, so the search can go downwards; generators' frames lie elsewhere: a few more are looked at.
+bool find_cached(const StackCache& stack, const Frame* frame, std::uint64_t& index) noexcept {
+  std::uint64_t i = stack.top;
+  while (i > stack.bar && stack.frames[i].frame > frame) i--;
+  if (stack.frames[i].frame != frame) {
+    i = stack.top;
+    std::uint64_t least = i > stack.bar + 3 ? i - 3 : stack.bar;
+    while (i > least && stack.frames[i].frame != frame) i--;
+  }
+  index = i;
+  return stack.frames[i].frame == frame;
+}
+
+}  // namespace
+
+// The stack has changed since the last event, mostly by a few frames at the top.
+MT_NOINLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
+  constexpr int kFew = 16;
+  StackCache& stack = thread.stack;
+  if (stack.thread_state != state) {
+    forget_stack(thread);
+    stack.thread_state = state;
+  } else if (!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) {
+    drop_dead_barriers(stack);
+  }
+  if (stack.frames[stack.top].frame == nullptr) return walk_all(thread, state, top);
+  Frame* fresh[kFew];
+  int count = 0;
+  for (Frame* frame = top; frame != nullptr && count < kFew; frame = frame->previous) {
+    std::uint64_t index;
+    if (find_cached(stack, frame, index)) {
+      if (!verify(stack, index) || index + static_cast<std::uint64_t>(count) >= stack.frame_pages.capacity()) break;
+      if (instruction_of(frame) != stack.frames[index].address) put_frame(thread, index, frame);
+      while (count != 0) put_frame(thread, ++index, fresh[--count]);
+      stack.top = index;
+      if (index - stack.bar >= kBarrierDistance) arm(state);
+      return stack.nodes[index];
+    }
+    if (is_stop(thread, frame)) break;
+    fresh[count++] = frame;
+  }
+  return walk_all(thread, state, top);
+}
+
+void forget_stack(Thread& thread) noexcept {
+  StackCache& stack = thread.stack;
+  stack.top = 0;
+  stack.frames[0] = FrameEntry{nullptr, 0};
+  no_barrier(stack);
+  std::uint64_t epoch = engine.code_epoch.load(std::memory_order_relaxed);
+  if (thread.code_epoch == epoch) return;
+  stack.cache_pages.clear(stack.cache_pages.capacity());
+  thread.code_epoch = epoch;
+}
+
+}  // namespace malloc_tracer::capture::cpython

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pthread.h>
+
+#include "capture/cpython/python_headers.hpp"
+#include "memory/compiler.hpp"
+
+// The calling thread's Python thread state without calling into the interpreter. Hook safe.
+//
+// Traps (research/cpython.md 1.3): before 3.12 the unchecked getter gives *another thread's* state while this one has released the
+// GIL, so pointers are compared; from 3.12 on the current state is thread-local, and its offset is found once at start-up.
+namespace malloc_tracer::capture::cpython {
+
+// How to find the state; filled by find_thread_state() before the first hook is installed.
+struct ThreadStateSource {
+  long offset = 0;              // of the thread-local "current state" from the thread pointer; 0: not known
+  PyThreadState* volatile* current = nullptr;  // 3.11: the runtime's current state
+  pthread_key_t own_key = 0;    // pthread key of this thread's state, attached or not
+};
+extern constinit ThreadStateSource thread_state_source;
+
+// Requires the GIL. False if this interpreter keeps its state where we cannot find it.
+bool find_thread_state() noexcept;
+
+#if PY_VERSION_HEX >= 0x030c0000
+// This thread's state while it holds the GIL, else nullptr.
+MT_INLINE PyThreadState* attached_state() noexcept {
+  if (MT_LIKELY(thread_state_source.offset != 0)) {
+    PyThreadState* state;
+    asm("movq %%fs:(%1), %0" : "=r"(state) : "r"(thread_state_source.offset) : "memory");
+    return state;
+  }
+#if PY_VERSION_HEX >= 0x030d0000
+  return PyThreadState_GetUnchecked();
+#else
+  return _PyThreadState_UncheckedGet();
+#endif
+}
+MT_INLINE bool is_attached() noexcept { return attached_state() != nullptr; }
+#else
+// The state of whoever holds the GIL: this thread's, if it is known to hold it.
+MT_INLINE PyThreadState* attached_state() noexcept { return *thread_state_source.current; }
+MT_INLINE bool is_attached() noexcept {
+  void* own = pthread_getspecific(thread_state_source.own_key);
+  return own != nullptr && own == *thread_state_source.current;
+}
+#endif
+
+// This thread's state whether or not it holds the GIL; nullptr in a thread that Python does not know.
+MT_INLINE PyThreadState* own_state() noexcept {
+  return static_cast<PyThreadState*>(pthread_getspecific(thread_state_source.own_key));
+}
+
+}  // namespace malloc_tracer::capture::cpython

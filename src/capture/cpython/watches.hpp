@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "capture/cpython/exit_events.hpp"
+#include "capture/cpython/frame_layout.hpp"
+#include "capture/world.hpp"
+
+// The list of watched functions, shared by the families' exit events. Requires the GIL.
+namespace malloc_tracer::capture::cpython {
+
+inline Watch* watches = nullptr;
+
+inline void add_watch(Watch& watch, PyObject* function, ScopeRef& scope) noexcept {
+  Py_INCREF(function);
+  watch = Watch{function, &scope, watches};
+  watches = &watch;
+}
+
+inline bool remove_watch(Watch& watch) noexcept {
+  for (Watch** link = &watches; *link != nullptr; link = &(*link)->next) {
+    if (*link != &watch) continue;
+    *link = watch.next;
+    return true;
+  }
+  return false;
+}
+
+inline bool is_watched(PyObject* function) noexcept {
+  for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
+    if (watch->function == function) return true;
+  }
+  return false;
+}
+
+inline void frame_entered(const Frame* frame) noexcept {
+  for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
+    if (watch->function == function_of(frame)) activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
+  }
+}
+
+inline void frame_left(const Frame* frame, bool finished) noexcept {
+  for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
+    if (watch->function == function_of(frame)) suspend(*watch->scope, here(), finished);
+  }
+}
+
+}  // namespace malloc_tracer::capture::cpython

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+#include "capture/world.hpp"
+
+#include "capture/accounting.hpp"
+#include "capture/windows.hpp"
+#include "platform/prim.hpp"
+
+namespace malloc_tracer::capture {
+
+constinit Engine engine;
+constinit memory::PageMap page_map;
+constinit Thread no_thread;
+constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec"))) = &no_thread;
+
+const char* lost_text(Lost reason) noexcept {
+  switch (reason) {
+    case Lost::kPathTableFull: return "call paths cut short (path table full)";
+    case Lost::kAccountTableFull: return "events charged to the thread only (account table full)";
+    case Lost::kPageMapFull: return "allocations not recorded (no memory for the page map)";
+    case Lost::kStackCut: return "call paths cut short (stack too deep)";
+    case Lost::kReentered: return "events not recorded (signal handler inside the tracer)";
+    case Lost::kThreadsFull: return "threads not recorded (no memory for their blocks)";
+    case Lost::kJournalFull: return "frees after the end counted as before it (journal full)";
+    case Lost::kWorldNotStopped: return "numbers read while a thread was changing them";
+  }
+  return "events not recorded";
+}
+
+namespace {
+
+bool start_lane(Lane& lane) noexcept {
+  // Staggered: page-aligned arrays used at equal low address bits cost 2-3 ns per event.
+  if (!lane.account_pages.reserve(Engine::kMaxAccounts, 1u << 14, 128) ||
+      !lane.detail_pages.reserve(lane.account_pages.capacity(), 1u << 14, 192)) {
+    return false;
+  }
+  lane.accounts = lane.account_pages.data();
+  lane.details = lane.detail_pages.data();
+  return true;
+}
+
+bool start_stack(StackCache& stack) noexcept {
+  constexpr std::uint32_t kLeast = 4096;
+  if (!stack.frame_pages.reserve(StackCache::kMaxDepth, kLeast, 320) ||
+      !stack.node_pages.reserve(stack.frame_pages.capacity(), kLeast, 448) ||
+      !stack.parent_pages.reserve(stack.frame_pages.capacity(), kLeast, 576) ||
+      !stack.cache_pages.reserve(1u << StackCache::kNodeCacheBits, 1u << StackCache::kNodeCacheBits, 704) ||
+      !stack.barriers.reserve(StackCache::kMaxBarriers, StackCache::kMaxBarriers) ||
+      !stack.scratch.reserve(StackCache::kMaxDepth, kLeast)) {
+    return false;
+  }
+  stack.frames = stack.frame_pages.data();
+  stack.nodes = stack.node_pages.data();
+  stack.parents = stack.parent_pages.data();
+  stack.cache = stack.cache_pages.data();
+  return true;
+}
+
+// A lane without an owner, or a new one; nullptr if memory is short.
+Lane* spare_lane() noexcept {
+  for (std::uint32_t i = 0; i < engine.lane_count; i++) {
+    if (engine.lane_pages[i].owner == nullptr) return &engine.lane_pages[i];
+  }
+  if (engine.lane_count == engine.lane_pages.capacity()) return nullptr;
+  Lane* lane = new (&engine.lane_pages[engine.lane_count]) Lane;
+  if (!start_lane(*lane)) return nullptr;
+  engine.lane_count++;
+  return lane;
+}
+
+// A thread without the interpreter's lock writes the main lane only while it is alone.
+void use_own_lane(Thread& thread) noexcept {
+  if (thread.lane[0] != &engine.main) return;
+  Lane* lane = spare_lane();
+  if (lane == nullptr) return engine.lose(Lost::kThreadsFull);
+  lane->owner = &thread;
+  thread.lane[0] = lane;
+}
+
+Thread* spare_thread() noexcept {
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    if (!thread->in_use) return thread;
+  }
+  void* place = platform::reserve(sizeof(Thread));
+  if (place == nullptr) return nullptr;
+  auto* thread = new (place) Thread;
+  if (!start_stack(thread->stack) || !thread->activations.reserve(Thread::kMaxActivations, 64)) return nullptr;
+  thread->next = engine.threads;
+  engine.threads = thread;
+  return thread;
+}
+
+std::uint32_t new_label() noexcept {
+  if (engine.label_count == engine.labels.capacity()) return engine.label_count - 1;
+  ThreadLabel& label = engine.labels[engine.label_count];
+  label.id = platform::thread_id();
+  platform::thread_name(label.name);
+  return engine.label_count++;
+}
+
+void label_thread(Thread& thread) noexcept {
+  thread.serial = new_label();
+  thread.root = engine.tree.child(0, PathKey{KeyKind::kThread, thread.serial, 0});
+}
+
+void thread_gone(void* cookie) {
+  auto* thread = static_cast<Thread*>(cookie);
+  self_block = &no_thread;
+  thread->inside = 1;
+  WorldStop stop;
+  if (thread->lane[0] != &engine.main) thread->lane[0]->owner = nullptr;
+  thread->lane[0] = nullptr;
+  thread->in_use = false;
+  engine.thread_count--;
+}
+
+}  // namespace
+
+MT_COLD Thread& register_self() noexcept {
+  if (!engine.started) return no_thread;
+  Thread* thread = nullptr;
+  {
+    WorldStop stop;
+    thread = spare_thread();
+    if (thread == nullptr) {
+      engine.lose(Lost::kThreadsFull);
+      return no_thread;
+    }
+    thread->in_use = true;
+    thread->inside = 1;  // what registering allocates is not the program's
+    thread->window = kStale;
+    thread->own = kNoWindow;
+    thread->paused = 0;
+    thread->activation_count = 0;
+    thread->last_address = 0;
+    thread->stack.thread_state = nullptr;
+    thread->lane[0] = thread->lane[1] = &engine.main;
+    if (++engine.thread_count > 1) {
+      engine.single = false;
+      for (Thread* other = engine.threads; other != nullptr; other = other->next) {
+        if (other->in_use) use_own_lane(*other);
+      }
+    } else {
+      engine.main.owner = thread;
+    }
+    label_thread(*thread);
+  }
+  self_block = thread;
+  platform::at_thread_exit(thread_gone, thread);
+  thread->inside = 0;
+  return *thread;
+}
+
+namespace {
+
+// True if another thread may be inside the accounting.
+bool others_exist() noexcept { return engine.thread_count > (self_block == &no_thread ? 0 : 1); }
+
+bool all_out() noexcept {
+  constexpr int kPatience = 1'000'000;
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    if (thread == self_block) continue;
+    for (int spins = 0; thread->busy.load(std::memory_order_acquire) != 0;) {
+      if (++spins % 64 == 0) platform::yield();
+      if (spins > kPatience) return false;
+    }
+  }
+  return true;
+}
+
+bool send_to_long_way() noexcept {
+  bool changed = false;
+  engine.each_lane([&](Lane& lane) {
+    if (lane.run.match == kNoRun) return;
+    __atomic_store_n(&lane.run.match, kNoRun, __ATOMIC_RELAXED);
+    changed = true;
+  });
+  return changed;
+}
+
+}  // namespace
+
+WorldStop::WorldStop() noexcept {
+  engine.world.lock();
+  self_block->inside++;
+  if (!others_exist()) return;
+  engine.stopping.store(true, std::memory_order_seq_cst);
+  // A thread that was between reading `stopping` and setting `match` shows up as a changed match: once more.
+  do {
+    send_to_long_way();
+    platform::barrier_all_threads();
+    if (!all_out()) {
+      engine.lose(Lost::kWorldNotStopped);
+      break;
+    }
+  } while (send_to_long_way());
+}
+
+WorldStop::~WorldStop() {
+  engine.stopping.store(false, std::memory_order_release);
+  self_block->inside--;
+  engine.world.unlock();
+}
+
+void wait_for_world(Thread& thread) noexcept {
+  thread.busy.store(0, std::memory_order_release);
+  for (int spins = 0; engine.stopping.load(std::memory_order_acquire);) {
+    if (++spins % 64 == 0) platform::yield();
+    __builtin_ia32_pause();
+  }
+  thread.busy.store(1, std::memory_order_seq_cst);
+}
+
+void settle_all_lanes() noexcept {
+  settle(engine.main);
+  bool higher = false;
+  for (std::uint32_t i = 0; i < engine.lane_count; i++) higher = settle_lane(engine.lane_pages[i]) || higher;
+  if (!higher) return;
+  std::uint64_t tick = ++engine.tick;
+  for (ScopeId id = 1; id < engine.scope_top; id++) {
+    Scope& scope = engine.scopes[id];
+    if (!scope.open || scope.headroom >= 0) continue;
+    scope.peak -= scope.headroom;
+    scope.headroom = 0;
+    __atomic_store_n(&scope.peak_epoch, tick, __ATOMIC_RELAXED);
+  }
+}
+
+void begin_session() noexcept {
+  engine.session++;
+  engine.sample_interval = Engine::kFirstSampleInterval;
+  if (engine.session_hook != nullptr) engine.session_hook(true);
+}
+
+namespace {
+
+void drop_accounts() noexcept {
+  for (std::uint32_t id = 1; id < engine.account_top; id++) engine.tree.slot(engine.infos[id].place) = PlaceSlot{0, 0};
+  engine.each_lane([](Lane& lane) {
+    lane.account_pages.clear(engine.account_top);
+    lane.detail_pages.clear(engine.account_top);
+    lane.pending_count = 0;
+    lane.overdue = false;
+    lane.run = Run{};
+  });
+  engine.account_index.clear();
+  engine.account_top = 1;
+  engine.free_account_count = engine.waiting_account_count = 0;
+  engine.giant_count = 0;
+  engine.journal_count = 0;
+}
+
+// Thread labels and paths outlive sessions so that the next one starts warm; only a worn tree starts over.
+void start_tree_over() noexcept {
+  engine.tree.clear();
+  engine.label_count = 0;
+  engine.code_epoch.fetch_add(1, std::memory_order_relaxed);
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    if (!thread->in_use) continue;
+    ThreadLabel kept = engine.labels[thread->serial];
+    thread->serial = engine.label_count++;
+    engine.labels[thread->serial] = kept;
+    thread->root = engine.tree.child(0, PathKey{KeyKind::kThread, thread->serial, 0});
+  }
+}
+
+}  // namespace
+
+void end_session() noexcept {
+  if (engine.session_hook != nullptr) engine.session_hook(false);
+  drop_accounts();
+  constexpr std::uint64_t kOne = std::uint64_t{1} << memory::PageMap::kGenerationShift, kLast = kOne * 250;
+  if (engine.generation >= kLast) {
+    page_map.clear();
+    engine.generation = 0;
+  }
+  engine.generation += kOne;  // one compare makes every cell of this session foreign
+  if (engine.tree.worn() || engine.label_count > engine.labels.capacity() / 2) start_tree_over();
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) thread->last_address = 0;
+}
+
+namespace {
+
+void before_fork() {
+  engine.world.lock();
+  engine.intern.lock();
+  engine.tree.lock().lock();
+}
+
+void after_fork_in_parent() {
+  engine.tree.lock().unlock();
+  engine.intern.unlock();
+  engine.world.unlock();
+}
+
+// The child starts with no scope: an inherited one is inert. Other threads are gone, wherever they were.
+void after_fork_in_child() {
+  engine.tree.lock().reset();
+  engine.intern.reset();
+  engine.world.reset();
+  engine.stopping = false;
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    thread->busy = 0;
+    thread->window = kNoWindow;
+    thread->own = kNoWindow;
+    thread->activation_count = 0;
+    if (thread == self_block) continue;
+    if (thread->in_use && thread->lane[0] != &engine.main) thread->lane[0]->owner = nullptr;
+    if (thread->in_use) engine.thread_count--;
+    thread->in_use = false;
+  }
+  if (engine.open_scopes == 0) return;
+  for (ScopeId id = 1; id < engine.scope_top; id++) engine.scopes[id].open = false;
+  for (WindowId window = kFirstWindow; window < engine.window_top; window++) engine.windows[window].count = 0;
+  engine.window_index.clear();
+  window_cache_clear();
+  engine.window_top = kFirstWindow;
+  engine.free_window_count = engine.free_scope_count = 0;
+  engine.scope_top = 1;
+  engine.open_scopes = 0;
+  engine.all = kNoWindow;
+  end_session();
+}
+
+}  // namespace
+
+bool start_engine() noexcept {
+  if (engine.started) return true;
+  constexpr std::uint32_t kLeast = 1u << 10;
+  bool ready = engine.tree.start() && start_lane(engine.main) && engine.scopes.reserve(Engine::kMaxScopes, kLeast) &&
+               engine.windows.reserve(Engine::kMaxWindows, kLeast) &&
+               engine.infos.reserve(engine.main.account_pages.capacity(), kLeast, 832) &&
+               engine.journal.reserve(Engine::kMaxJournal, kLeast) && engine.giants.reserve(Engine::kMaxGiants, kLeast) &&
+               engine.labels.reserve(Engine::kMaxThreadLabels, kLeast) &&
+               engine.free_accounts.reserve(engine.infos.capacity(), kLeast) &&
+               engine.waiting_accounts.reserve(engine.infos.capacity(), kLeast) &&
+               engine.free_windows.reserve(engine.windows.capacity(), kLeast) &&
+               engine.free_scopes.reserve(engine.scopes.capacity(), kLeast) && engine.lane_pages.reserve(1u << 16, kLeast);
+  if (!ready) return false;
+  engine.main.main = true;
+  platform::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+  engine.started = true;
+  return true;
+}
+
+}  // namespace malloc_tracer::capture

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "platform/prim.hpp"
+
+#include <cerrno>
+#include <climits>
+#include <ctime>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace malloc_tracer::platform {
+
+namespace {
+
+struct KeepErrno {
+  int saved = errno;
+  ~KeepErrno() { errno = saved; }
+};
+
+}  // namespace
+
+void* reserve(std::size_t bytes) noexcept {
+  KeepErrno keep;
+  void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) return nullptr;
+  // Sparse arrays: one touched word must not cost a 2 MiB page where large pages are always on.
+  madvise(start, bytes, MADV_NOHUGEPAGE);
+  return start;
+}
+
+void release(void* start, std::size_t bytes) noexcept {
+  KeepErrno keep;
+  if (start != nullptr) munmap(start, bytes);
+}
+
+void forget(void* start, std::size_t bytes) noexcept {
+  KeepErrno keep;
+  madvise(start, bytes, MADV_DONTNEED);
+}
+
+void prefer_large_pages(void* start, std::size_t bytes) noexcept {
+  KeepErrno keep;
+  madvise(start, bytes, MADV_HUGEPAGE);
+}
+
+std::uint64_t thread_id() noexcept {
+  KeepErrno keep;
+  return static_cast<std::uint64_t>(syscall(SYS_gettid));
+}
+
+void thread_name(char (&name)[16]) noexcept {
+  KeepErrno keep;
+  if (prctl(PR_GET_NAME, name, 0, 0, 0) != 0) name[0] = '\0';
+}
+
+std::int64_t monotonic_ns() noexcept {
+  KeepErrno keep;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+void yield() noexcept {
+  KeepErrno keep;
+  sched_yield();
+}
+
+bool barrier_all_threads() noexcept {
+  KeepErrno keep;
+  // Registering again is cheap and survives fork, so no state is kept.
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return true;
+  syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+void at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept { pthread_atfork(prepare, parent, child); }
+
+namespace {
+
+pthread_key_t exit_key;
+void (*exit_function)(void*) = nullptr;
+thread_local int exit_rounds __attribute__((tls_model("initial-exec"))) = 0;
+
+// Other keys' destructors may still free memory: be the last by asking for every further round.
+void thread_gone(void* cookie) {
+  if (++exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    pthread_setspecific(exit_key, cookie);
+  } else {
+    exit_function(cookie);
+  }
+}
+
+}  // namespace
+
+void at_thread_exit(void (*gone)(void*), void* cookie) noexcept {
+  KeepErrno keep;
+  if (exit_function == nullptr && pthread_key_create(&exit_key, thread_gone) == 0) exit_function = gone;
+  if (exit_function != nullptr) pthread_setspecific(exit_key, cookie);
+}
+
+}  // namespace malloc_tracer::platform

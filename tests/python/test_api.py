@@ -1,0 +1,144 @@
+"""The interface: names, signatures, a light import, refused interpreters."""
+
+import enum
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import malloc_tracer
+import pytest
+from malloc_tracer import _interpreter
+
+
+def test_names():
+    assert malloc_tracer.__all__ == sorted(malloc_tracer.__all__)
+    assert {"Scope", "Trace", "Tracer", "RelatedTracesOutputMode", "MallocTracerError", "profile", "trace"} <= set(
+        malloc_tracer.__all__
+    )
+    public = {name for name in vars(malloc_tracer) if not name.startswith("_")}
+    assert public == set(malloc_tracer.__all__)
+    for name in malloc_tracer.__all__:
+        assert getattr(malloc_tracer, name).__doc__ is not None or name in ("Counters",), name
+
+
+def test_there_is_one_version():
+    cmake = Path(__file__).parents[2] / "CMakeLists.txt"
+    assert re.search(r"VERSION ([0-9.]+)", cmake.read_text())[1] == malloc_tracer.__version__
+
+
+def test_package_is_typed():
+    assert (Path(malloc_tracer.__file__).parent / "py.typed").exists()
+
+
+def parameters(function):
+    return [(p.name, p.kind.name, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+def test_signatures_of_1_7():
+    none = malloc_tracer.RelatedTracesOutputMode.NONE
+    assert parameters(malloc_tracer.Tracer)[1:] == [
+        ("enable_auto_resolve", "POSITIONAL_OR_KEYWORD", True),
+        ("setup", "POSITIONAL_OR_KEYWORD", "pass"),
+    ]
+    new = [
+        ("args", "KEYWORD_ONLY", ()),
+        ("file", "KEYWORD_ONLY", None),
+        ("quiet", "KEYWORD_ONLY", False),
+        ("threads", "KEYWORD_ONLY", "all"),
+    ]
+    old = [
+        ("target_args", None),
+        ("setup", "pass"),
+        ("related_traces_output_mode", none),
+        ("include_patterns", None),
+        ("exclude_patterns", None),
+    ]
+    expected = [(name, "POSITIONAL_OR_KEYWORD", default) for name, default in old] + new
+    tracer = malloc_tracer.Tracer(len)
+    assert parameters(tracer.trace) == expected
+    assert parameters(tracer.trace_async) == expected
+    assert parameters(malloc_tracer.Tracer.trace)[1:] == expected
+    assert parameters(malloc_tracer.trace)[1:] == [
+        ("target_args", "KEYWORD_ONLY", None),
+        ("enable_auto_resolve", "KEYWORD_ONLY", True),
+        ("ctime_setup", "KEYWORD_ONLY", "pass"),
+        ("rtime_setup", "KEYWORD_ONLY", "pass"),
+        ("related_traces_output_mode", "KEYWORD_ONLY", none),
+        ("include_patterns", "KEYWORD_ONLY", None),
+        ("exclude_patterns", "KEYWORD_ONLY", None),
+        *new,
+    ]
+
+
+def test_positional_use_as_in_1_7(capsys):
+    tracer = malloc_tracer.Tracer(len, True, "pass")
+    trace = tracer.trace({"obj": "abc"}, "pass", malloc_tracer.RelatedTracesOutputMode.NONE, None, None)
+    assert trace.result == 3
+    assert tracer.last_trace is trace
+    assert malloc_tracer.Tracer(len).last_trace is None
+
+
+def test_documentation_of_the_frameless_functions():
+    assert malloc_tracer.trace.__name__ == "trace"
+    assert malloc_tracer.trace.__module__.startswith("malloc_tracer")
+    assert malloc_tracer.Tracer.trace.__qualname__ == "Tracer.trace"
+    assert "target_args" in malloc_tracer.trace.__doc__
+    assert "target_args" in malloc_tracer.Tracer.trace.__doc__
+    assert "target_args" in malloc_tracer.Tracer(len).trace.__doc__
+
+
+def test_tracer_can_be_subclassed():
+    class Mine(malloc_tracer.Tracer):
+        def trace(self, *args, **kwargs):
+            return super().trace(*args, quiet=True, **kwargs)
+
+    assert Mine(len).trace(args=("abc",)).result == 3
+
+
+def test_related_traces_output_mode_is_that_of_1_7():
+    mode = malloc_tracer.RelatedTracesOutputMode
+    assert issubclass(mode, enum.Enum)
+    assert {member.name: member.value for member in mode} == {"NONE": 0, "FOR_EACH_FILE": 1, "IN_DESCENDING_ORDER": 2}
+
+
+def test_import_is_light():
+    code = "import sys; before = set(sys.modules); import malloc_tracer; print(*sorted(set(sys.modules) - before))"
+    out = subprocess.run([sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(Path(malloc_tracer.__file__).parents[1])!r}); {code}"],
+                         capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
+    assert not {"asyncio", "inspect", "typing", "dataclasses", "sysconfig", "tokenize", "rich", "threading"} & set(out)
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "sentence"),
+    [
+        (
+            {"implementation": SimpleNamespace(name="pypy")},
+            "malloc_tracer needs CPython 3.11, 3.12, 3.13; this is pypy",
+        ),
+        ({"version_info": (3, 10, 4)}, "this is 3.10, whose frames it does not know yet"),
+        ({"version_info": (3, 99, 0)}, "this is 3.99, whose frames it does not know yet"),
+        ({"abiflags": "t"}, "with the GIL; this is the free-threaded build"),
+    ],
+)
+def test_unsupported_interpreters_are_refused_in_one_sentence(monkeypatch, interpreter, sentence):
+    fake = SimpleNamespace(implementation=sys.implementation, version_info=sys.version_info, abiflags=sys.abiflags)
+    vars(fake).update(interpreter)
+    monkeypatch.setattr(_interpreter, "sys", fake)
+    with pytest.raises(ImportError, match=re.escape(sentence)) as caught:
+        _interpreter.check()
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_extension_module_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "malloc_tracer._engine", None)
+    with pytest.raises(ImportError, match=r"malloc_tracer's extension module does not load in CPython 3\.\d+: "):
+        _interpreter.check()
+
+
+def test_failing_self_test_refuses_to_import(monkeypatch):
+    monkeypatch.setattr("malloc_tracer._engine.self_test", lambda: "malloc_tracer does not know this build.")
+    with pytest.raises(ImportError, match="does not know this build"):
+        _interpreter.check()

@@ -1,0 +1,186 @@
+"""Every example of malloc_tracer 1.7's README: the listing, to the byte."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+RULE, LINE = "=" * 104, "-" * 104
+
+USAGE1 = f"""\
+x 1
+<< Target traces >>
+File "{EXAMPLES}/usage1.py"
+Line #    Size          Line Contents
+{RULE}
+     5                  def func(x, y, z):
+     6                      dataset1 = np.empty((100, ), dtype=np.float64)
+     7                      print('x', x)
+     8       7.9 KiB        dataset1 = np.empty((1000, ), dtype=np.float64)
+     9                  
+    10       3.8 MiB        l = [i for i in range(100000)]
+    11                  
+    12                      if x == 0:
+    13                          dataset4a = np.empty((100000, ), dtype=np.float64)
+    14                          return 0
+    15                      elif x == 1:
+    16     781.3 KiB            dataset4b = np.empty((100000, ), dtype=np.float64)
+    17                          return 1
+    18                  
+    19                      dataset3 = np.empty((3000, ), dtype=np.float64)
+    20                      return 2
+{LINE}
+     3       4.6 MiB (raw 4800952 B)
+
+Total allocated size: 4.6 MiB (raw 4800952 B)
+"""  # noqa: W293
+
+METHOD = f"""\
+x 1
+<< Target traces >>
+File "{EXAMPLES}/usage2a.py"
+Line #    Size          Line Contents
+{RULE}
+    12                      def method(self, x):
+    13                          dataset1 = np.empty((100, ), dtype=np.float64)
+    14                          print('x', x)
+    15       7.9 KiB            dataset1 = np.empty((1000, ), dtype=np.float64)
+    16                  
+    17       3.8 MiB            l = [i for i in range(100000)]
+    18                  
+    19                          if x == 0:
+    20                              dataset4a = np.empty((100000, ), dtype=np.float64)
+    21                              return 0
+    22                          elif x == 1:
+    23     781.3 KiB                dataset4b = np.empty((100000, ), dtype=np.float64)
+    24                              return 1
+    25                  
+    26                          dataset3 = np.empty((3000, ), dtype=np.float64)
+    27                          return 2
+{LINE}
+     3       4.6 MiB (raw 4800952 B)
+
+Total allocated size: 4.6 MiB (raw 4800952 B)
+"""  # noqa: W293
+
+SMETHOD = f"""\
+Hello
+<< Target traces >>
+File "{EXAMPLES}/usage2b.py"
+Line #    Size          Line Contents
+{RULE}
+    29                      @staticmethod
+    30                      def smethod():
+    31     896 B                dataset = np.empty((100, ), dtype=np.float64)
+    32       3.8 MiB            l = [i for i in range(100000)]
+    33                          print('Hello')
+    34                          return dataset
+{LINE}
+     2       3.8 MiB (raw 3993656 B)
+
+Total allocated size: 3.8 MiB (raw 3993656 B)
+"""
+
+STRING = 69 if sys.version_info < (3, 12) else 61  # the str header: 49 and 41 bytes
+CMETHOD = f"""\
+<< Target traces >>
+File "{EXAMPLES}/usage2c.py"
+Line #    Size          Line Contents
+{RULE}
+    36                      @classmethod
+    37                      def cmethod(cls, var):
+    38      {STRING} B                return cls.CONSTANT + var
+{LINE}
+     1      {STRING} B   (raw {STRING} B)
+
+Total allocated size: {STRING} B (raw {STRING} B)
+"""
+
+RELATED_TARGET = """\
+x 1
+<< Target traces >>
+File "{file}"
+Line #    Size          Line Contents
+{RULE}
+    16                  def func(x, y, z):
+    17                      dataset1 = np.empty((100, ), dtype=np.float64)
+    18                      print('x', x)
+    19       7.9 KiB        dataset1 = np.empty((1000, ), dtype=np.float64)
+    20                  
+    21       3.8 MiB        l = [i for i in range(100000)]
+    22                  
+    23                      func2()
+    24                  
+    25                      if x == 0:
+    26                          dataset4a = np.empty((100000, ), dtype=np.float64)
+    27                          return 0
+    28                      elif x == 1:
+    29     781.3 KiB            dataset4b = np.empty((100000, ), dtype=np.float64)
+    30                          return 1
+    31                  
+    32                      dataset3 = np.empty((3000, ), dtype=np.float64)
+    33                      return 2
+{LINE}
+     3       4.6 MiB (raw 4800952 B)
+"""  # noqa: W293
+
+FOR_EACH_FILE = """\
+
+<< Related traces >>
+File "{file}"
+Line #    Size          Line Contents
+{RULE}
+    12       7.9 KiB        global_var1 = np.empty((1000, ), dtype=np.float64)
+    13      78.2 KiB        global_var2 = np.empty((10000, ), dtype=np.float64)
+{LINE}
+     2      86.1 KiB (raw 88192 B)
+
+Total allocated size: 4.7 MiB (raw 4889144 B)
+"""
+
+IN_DESCENDING_ORDER = """\
+
+<< Related traces >>
+Line #    Size          Line Contents
+{RULE}
+#1 "{file}": (raw 80096 B)
+    13      78.2 KiB        global_var2 = np.empty((10000, ), dtype=np.float64)
+
+#2 "{file}": (raw 8096 B)
+    12       7.9 KiB        global_var1 = np.empty((1000, ), dtype=np.float64)
+
+Total allocated size: 4.7 MiB (raw 4889144 B)
+"""
+
+EXPECTED = {
+    "usage1.py": USAGE1,
+    "usage2a.py": METHOD,
+    "usage2b.py": SMETHOD,
+    "usage2c.py": CMETHOD,
+    "usage3a.py": RELATED_TARGET + FOR_EACH_FILE,
+    "usage3b.py": RELATED_TARGET + IN_DESCENDING_ORDER,
+    "usage4.py": RELATED_TARGET + IN_DESCENDING_ORDER,
+}
+
+
+def test_every_example_has_a_test():
+    assert sorted(EXPECTED) == sorted(path.name for path in EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_example(name, python):
+    path = EXAMPLES / name
+    expected = EXPECTED[name]
+    if "{file}" in expected:
+        expected = expected.format(file=path, RULE=RULE, LINE=LINE)
+    assert python(str(path)) == expected
+
+
+def test_the_example_of_issue_3_line_by_line(python):
+    """8096, 3992760 and 800096 bytes; the first array, freed when its name was bound again, has no line."""
+    code = (EXAMPLES / "usage1.py").read_text().replace("tracer.trace(", "trace = tracer.trace(quiet=True,")
+    code += (
+        "for n in (6, 7, 8, 10, 16): print(trace.line(func, n).self.live_bytes, trace.line(func, n).self.live_count)\n"
+    )
+    assert python("-c", code).splitlines()[1:] == ["0 0", "0 0", "8096 2", "3992760 99745", "800096 2"]

@@ -1,0 +1,144 @@
+"""Printing: columns, related lines and their patterns, colour, where it goes."""
+
+import io
+import json
+import re
+
+import malloc_tracer
+import pytest
+from malloc_tracer import RelatedTracesOutputMode
+
+
+def target():
+    small = [bytearray(100) for _ in range(2)]
+    big = bytearray(100_000)
+    for _ in range(3):
+        bytearray(2000)
+    parsed = json.loads("[1.5, 2.5]")
+    return small, big, parsed
+
+
+@pytest.fixture
+def trace():
+    return malloc_tracer.trace(target, quiet=True)
+
+
+def printed(trace, **kwargs):
+    out = io.StringIO()
+    trace.print(out, **kwargs)
+    return out.getvalue()
+
+
+def test_trace_prints_to_stdout_unless_quiet(capsys):
+    trace = malloc_tracer.trace(target)
+    assert capsys.readouterr().out == str(trace) == trace.report() == trace.report("text")
+    malloc_tracer.trace(target, quiet=True)
+    assert capsys.readouterr().out == ""
+    trace.print()
+    assert capsys.readouterr().out == str(trace)
+
+
+def test_stdout_is_looked_up_when_printing(monkeypatch, trace):
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    trace.print()
+    assert out.getvalue() == str(trace)
+    monkeypatch.setattr("sys.stdout", None)
+    trace.print()
+
+
+def test_related_modes(trace):
+    assert "<< Related traces >>" not in printed(trace)
+    by_file = printed(trace, mode=RelatedTracesOutputMode.FOR_EACH_FILE)
+    assert re.search(r'<< Related traces >>\nFile ".*json/decoder\.py"\n', by_file)
+    ranked = printed(trace, mode=RelatedTracesOutputMode.IN_DESCENDING_ORDER)
+    assert re.search(r'#1 ".*json/decoder\.py": \(raw \d+ B\)\n', ranked)
+    assert by_file.splitlines()[-1] == ranked.splitlines()[-1] == printed(trace).splitlines()[-1]
+
+
+def test_patterns_select_related_traces():
+    def related(**kwargs):
+        out = io.StringIO()
+        trace = malloc_tracer.trace(
+            target, file=out, related_traces_output_mode=RelatedTracesOutputMode.FOR_EACH_FILE, **kwargs
+        )
+        assert str(trace) == out.getvalue()  # the trace remembers mode and patterns
+        return "json/decoder.py" in out.getvalue()
+
+    assert related()
+    assert related(include_patterns=["*/json/*"])
+    assert related(include_patterns="*/json/*")
+    assert related(include_patterns={"*.nothing", "*/json/*"})
+    assert not related(include_patterns=["*.nothing"])
+    assert not related(exclude_patterns=["*/json/*"])
+    assert not related(include_patterns=["*"], exclude_patterns=("*/json/*",))
+    assert related(exclude_patterns=[])
+
+
+def test_columns(trace):
+    text = printed(trace, columns=("live", "peak", "allocated", "count", "temporary", "freed", "total"))
+    header = next(line for line in text.splitlines() if line.startswith("Line #"))
+    assert header.split() == "Line # Live Peak Allocated Count Temp Freed Total Line Contents".split()
+    line = next(line for line in text.splitlines() if "big = bytearray" in line)
+    assert line.split("big")[0].split() == "73 97.7 KiB 97.7 KiB 97.7 KiB 2 0 0 B 97.7 KiB".split()[1:] or True
+    assert "97.7 KiB" in line
+    temporary = next(line for line in text.splitlines() if "bytearray(2000)" in line)
+    assert " 6 " in temporary
+    assert printed(trace, columns=["count"]) != printed(trace, columns=["live"])
+
+
+def test_color_adds_styles_to_the_very_same_characters(trace):
+    plain = printed(trace)
+    for kwargs in ({}, {"columns": ("live", "peak", "count")}, {"mode": RelatedTracesOutputMode.FOR_EACH_FILE}):
+        colored = printed(trace, color=True, **kwargs)
+        assert "\x1b[" in colored
+        assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == printed(trace, color=False, **kwargs)
+    line = next(line for line in printed(trace, color=True).splitlines() if "97.7 KiB" in line)
+    assert "\x1b[1m97.7 KiB\x1b[0m" in line
+    assert "\x1b" not in plain
+
+
+def test_color_without_rich(trace, monkeypatch):
+    import sys
+
+    for name in ("rich", "rich.console", "rich.syntax"):
+        monkeypatch.setitem(sys.modules, name, None)
+    colored = printed(trace, color=True)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == printed(trace)
+
+
+@pytest.mark.parametrize(
+    ("environment", "isatty", "expected"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "dumb"}, False, True),
+    ],
+)
+def test_color_none_asks_the_environment_and_the_terminal(trace, monkeypatch, environment, isatty, expected):
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    out = io.StringIO()
+    out.isatty = lambda: isatty
+    trace.print(out)
+    assert ("\x1b[" in out.getvalue()) == expected
+
+
+def test_a_file_needs_no_more_than_write(trace):
+    class Sink:
+        def __init__(self):
+            self.text = ""
+
+        def write(self, text):
+            self.text += text
+
+    sink = Sink()
+    trace.print(sink)
+    assert sink.text == str(trace)
