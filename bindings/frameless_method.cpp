@@ -2,9 +2,9 @@
 //
 // A method without a Python frame of its own: while the target runs there is nothing of ours on the Python stack, so a target's traceback
 // shows the caller and then the target. Plain C API: nanobind's functions cannot be descriptors with a dictionary.
-#include <structmember.h>
-
 #include <nanobind/nanobind.h>
+
+#include <structmember.h>
 
 #include "capture/cpython/python_scope.hpp"
 #include "parts.hpp"
@@ -15,8 +15,11 @@ namespace {
 
 namespace nb = nanobind;
 
+constexpr Py_ssize_t kPlanSize = 6;  // handle, callee, args, kwargs, listed, state
+
 struct FramelessMethod {
   PyObject_HEAD
+  vectorcallfunc vectorcall;
   PyObject* prepare;
   PyObject* finish;
   PyObject* dict;
@@ -49,30 +52,52 @@ void raise_again(PyObject* exception) {
 
 PyObject* run(PyObject* plan) {
   PyObject *handle, *callee, *args, *kwargs, *listed, *state;
-  if (!PyArg_UnpackTuple(plan, "plan", 6, 6, &handle, &callee, &args, &kwargs, &listed, &state)) return nullptr;
+  if (!PyArg_UnpackTuple(plan, "plan", kPlanSize, kPlanSize, &handle, &callee, &args, &kwargs, &listed, &state)) return nullptr;
   auto* scope = nb::inst_ptr<capture::cpython::PythonScope>(handle);
   return scope->run(callee, args, kwargs == Py_None ? nullptr : kwargs, listed == Py_None ? nullptr : listed);
 }
 
-PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
-  PyObject* plan = PyObject_Call(method(self)->prepare, args, kwargs);
+// What is ours before and after the target's run must not appear in an outer scope's numbers.
+class Paused {
+ public:
+  Paused() { capture::cpython::pause_thread(); }
+  ~Paused() { capture::cpython::resume_thread(); }
+  Paused(const Paused&) = delete;
+  Paused& operator=(const Paused&) = delete;
+};
+
+PyObject* prepare_plan(PyObject* self, PyObject* const* args, std::size_t count, PyObject* names) {
+  Paused paused;
+  return PyObject_Vectorcall(method(self)->prepare, args, count, names);
+}
+
+// finish(state, result, None), or finish(state, None, exception) and the exception goes on.
+PyObject* finish_with(PyObject* self, PyObject* state, PyObject* result) {
+  Paused paused;
+  if (result != nullptr) {
+    PyObject* outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, result, Py_None, nullptr);
+    Py_DECREF(result);
+    return outcome;
+  }
+  PyObject* exception = take_exception();
+  PyObject* outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, Py_None, exception, nullptr);
+  if (outcome == nullptr) {
+    Py_DECREF(exception);
+    return nullptr;
+  }
+  Py_DECREF(outcome);
+  raise_again(exception);
+  return nullptr;
+}
+
+PyObject* call(PyObject* self, PyObject* const* args, std::size_t count, PyObject* names) {
+  PyObject* plan = prepare_plan(self, args, count, names);
   if (plan == nullptr) return nullptr;
   PyObject* result = run(plan);
-  PyObject* state = PyTuple_GET_ITEM(plan, 5);
-  PyObject* outcome;
-  if (result != nullptr) {
-    outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, result, Py_None, nullptr);
-    Py_DECREF(result);
-  } else {
-    PyObject* exception = take_exception();
-    outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, Py_None, exception, nullptr);
-    if (outcome != nullptr) {
-      Py_CLEAR(outcome);
-      raise_again(exception);
-    } else {
-      Py_DECREF(exception);
-    }
-  }
+  PyObject* outcome = PyTuple_CheckExact(plan) && PyTuple_GET_SIZE(plan) == kPlanSize
+                          ? finish_with(self, PyTuple_GET_ITEM(plan, kPlanSize - 1), result)
+                          : nullptr;
+  Paused paused;
   Py_DECREF(plan);
   return outcome;
 }
@@ -96,6 +121,7 @@ int init(PyObject* object, PyObject* args, PyObject*) {
   FramelessMethod* self = method(object);
   PyObject *prepare, *finish;
   if (!PyArg_ParseTuple(args, "OO", &prepare, &finish)) return -1;
+  self->vectorcall = call;
   self->prepare = Py_NewRef(prepare);
   self->finish = Py_NewRef(finish);
   self->dict = PyDict_New();
@@ -131,6 +157,7 @@ PyType_Slot slot(int id, Function function) {
 }
 
 PyMemberDef members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(FramelessMethod, vectorcall), READONLY, nullptr},
     {"__dictoffset__", T_PYSSIZET, offsetof(FramelessMethod, dict), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
@@ -142,13 +169,15 @@ PyGetSetDef getset[] = {
 }  // namespace
 
 void bind_frameless_method(nb::module_& module) {
-  PyType_Slot slots[] = {slot(Py_tp_init, init),         slot(Py_tp_call, call),
+  PyType_Slot slots[] = {slot(Py_tp_init, init),         slot(Py_tp_call, PyVectorcall_Call),
                          slot(Py_tp_descr_get, bind),    slot(Py_tp_traverse, traverse),
                          slot(Py_tp_clear, clear),       slot(Py_tp_dealloc, dealloc),
                          {Py_tp_members, members},       {Py_tp_getset, getset},
                          {0, nullptr}};
   PyType_Spec spec = {"malloc_tracer._engine.FramelessMethod", sizeof(FramelessMethod), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                          Py_TPFLAGS_METHOD_DESCRIPTOR,
+                      slots};
   nb::object type = nb::steal(PyType_FromSpec(&spec));
   if (!type.is_valid()) throw nb::python_error();
   module.attr("FramelessMethod") = type;

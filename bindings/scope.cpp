@@ -47,7 +47,8 @@ void bind_scope(nb::module_& module) {
                                     listed.is_none() ? nullptr : listed.ptr()));
            },
            "callee"_a, "args"_a, "kwargs"_a.none(), "listed"_a.none())
-      .def("attach", [](PythonScope& scope, nb::object function) { checked(scope.attach(function.ptr())); }, "function"_a)
+      .def("attach", [](PythonScope& scope, nb::object function, bool ends) { checked(scope.attach(function.ptr(), ends)); }, "function"_a,
+           "ends"_a = false)
       .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a)
       .def("reset", &PythonScope::reset)
       .def("end", &PythonScope::end)
@@ -55,6 +56,10 @@ void bind_scope(nb::module_& module) {
   module.def("pause", &capture::cpython::pause_thread);
   module.def("resume", &capture::cpython::resume_thread);
   module.def("self_test", &capture::cpython::start);
+  module.def("path_checks", [] {
+    auto [events, wrong] = capture::cpython::checked_paths();
+    return nb::make_tuple(events, wrong);
+  });
 }
 
 }  // namespace malloc_tracer::bindings

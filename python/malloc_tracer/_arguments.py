@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from ._listing import RelatedTracesOutputMode
 
 TYPE_CHECKING = False
@@ -94,6 +92,8 @@ def check_setup(argument: str, setup: object) -> CodeType | None:
 
 def check_target_arguments(args: object, target_args: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Returns the positional and the named arguments for the target."""
+    from collections.abc import Mapping, Sequence
+
     if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
         raise TypeError(f"args must be a tuple of positional arguments such as (1, 2), not {shown(args)}")
     if target_args is None:

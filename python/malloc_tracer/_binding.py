@@ -44,7 +44,7 @@ def _parameters(call: Callable[..., Any], *, follow_wrapped: bool) -> list[Param
 
     try:
         return list(inspect.signature(call, follow_wrapped=follow_wrapped).parameters.values())
-    except (ValueError, TypeError):
+    except Exception:  # an object may make its signature in any way
         return None
 
 

@@ -101,8 +101,9 @@ class ScopeHandle:
         """Calls `callee(*args, **kwargs)`. With `listed` (a Python function object): the scope is every activation of that function during the call, ended at
         its last return with its locals alive. With None: the scope is the whole call, without the caller's own frame. The callee's exception passes through
         (no Python frame of ours is on the stack); the scope is ended in any case."""
-    def attach(self, function: object) -> None:
-        """`@profile`: every activation of the Python function `function`, in any thread, until `end`."""
+    def attach(self, function: object, ends: bool = False) -> None:
+        """Every activation of the Python function `function`, in any thread, until `end`. With `ends` the scope ends at the last return, with the
+        locals alive: frees after it do not count (unless the function is called again)."""
     def peek(self, python_version: str, library_prefixes: Sequence[str], thread_names: Mapping[int, str]) -> TraceData:
         """The scope so far (open) or as it ended (ended): builds the result. A scope that never opened gives an empty one."""
     def reset(self) -> None:
@@ -126,3 +127,6 @@ def pause() -> None:
 def resume() -> None: ...
 def self_test() -> str:
     """"" when the interpreter has the layout this module was built for, else one sentence."""
+
+def path_checks() -> tuple[int, int]:
+    """Events whose path was compared with a walk from scratch, and how many differed; zeros but in a checked build."""

@@ -15,9 +15,39 @@ from ._trace import Trace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar, overload
+    from functools import cached_property
+    from typing import Any, ParamSpec, Protocol, Self, TypeVar, overload
 
-    F = TypeVar("F")
+    P = ParamSpec("P")
+    R = TypeVar("R", covariant=True)
+    D = TypeVar("D", bound="staticmethod[..., Any] | classmethod[Any, ..., Any] | property | cached_property[Any]")
+
+    class Profiled(Protocol[P, R]):
+        """What type checkers see of a decorated function."""
+
+        profile: Profile
+
+        @property
+        def __wrapped__(self) -> Callable[P, R]: ...
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        @overload
+        def __get__(self, instance: None, owner: type, /) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: type | None = None, /) -> Callable[..., R]: ...
+
+    class Decorator(Protocol):
+        """`profile` as type checkers see it; with options it returns itself."""
+
+        @overload
+        def __call__(self, function: D, /) -> D: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(self, function: Callable[P, R], /) -> Profiled[P, R]: ...
+        @overload
+        def __call__(self, *, threads: str = "current", name: str | None = None) -> Decorator: ...
+
+
+def _typed(function: Any) -> Decorator:
+    return function  # type: ignore[no-any-return]
 
 
 class Profile:
@@ -61,15 +91,7 @@ class Profile:
         return f"<Profile {self._name!r}>"
 
 
-if TYPE_CHECKING:
-
-    @overload
-    def profile(function: F, /) -> F: ...
-
-    @overload
-    def profile(*, threads: str = "current", name: str | None = None) -> Callable[[F], F]: ...
-
-
+@_typed
 def profile(function: Any = None, /, *, threads: str = "current", name: str | None = None) -> Any:
     """Decorator: adds up what every call of a function allocates into one trace, `function.profile.trace()`.
 

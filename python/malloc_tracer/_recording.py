@@ -40,4 +40,6 @@ def _thread_names() -> dict[int, str]:
     threading = sys.modules.get("threading")
     if threading is None:
         return {}
-    return {thread.native_id: thread.name for thread in threading.enumerate() if thread.native_id is not None}
+    # `_dangling` also knows threads that have ended, as long as their Thread object lives.
+    threads = [*getattr(threading, "_dangling", ()), *threading.enumerate()]
+    return {thread.native_id: thread.name for thread in threads if thread.native_id is not None}

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Trace])
 
 
+class _Nowhere:
+    def write(self, text: str) -> None: ...
+
+
+if sys.version_info < (3, 12):
+    # The first print of a process makes print's tuple of argument names. It is the interpreter's, not the target's.
+    print(end="", file=_Nowhere())
+
+
 class Run:
     """One traced call between its preparation and its end: all arguments checked, setup run, names injected."""
 
@@ -82,7 +91,7 @@ class Run:
             if listed is None or kind not in ("coroutine", "async generator"):
                 callee, args, kwargs = drive(kind, self.target.is_direct, self.call)
                 return self.handle.run(callee, args, kwargs, listed)
-            self.handle.attach(listed)
+            self.handle.attach(listed, ends=True)
             function, args, kwargs = self.call
             made = function(*args, **kwargs)
             if kind == "async generator" and hasattr(made, "__anext__"):

@@ -7,11 +7,12 @@ interpreter and `-c` from Python 3.13 on. Where there is none, a section carries
 from __future__ import annotations
 
 import sys
+from types import FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import CodeType, FunctionType
+    from types import CodeType
 
 
 def file_lines(file: str) -> list[str]:
@@ -76,7 +77,8 @@ def _function_lines(function: FunctionType) -> tuple[list[str], int]:
     code = function.__code__
     try:
         # It checks the linecache against the file first, and knows what the interactive interpreter keeps.
-        found, first = inspect.getsourcelines(function)
+        # A bare function, because it would follow `__wrapped__`.
+        found, first = inspect.getsourcelines(FunctionType(code, function.__globals__, closure=function.__closure__))
     except (OSError, TypeError, SyntaxError, IndexError, ValueError):
         return [], 0
     word = "lambda" if code.co_name == "<lambda>" else code.co_name

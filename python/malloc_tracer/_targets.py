@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ._listing import Subject
 
+_IMMUTABLE_TYPE = 1 << 8  # bit of `type.__flags__`: a type of the interpreter or of an extension module
 # Bits of `code.co_flags` (the `inspect` module has them by name, and takes 10 ms to import).
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
 
@@ -48,7 +49,7 @@ class Target:
             functions = class_functions(innermost)
             self.globals = functions[0].__globals__ if functions else None
             self.subject = class_subject(innermost, functions)
-        else:
+        if self.listed is None and (not isinstance(innermost, type) or innermost.__flags__ & _IMMUTABLE_TYPE):
             self.subject = no_source(f"{_full_name(innermost)} is implemented in C")
 
     def bind(

@@ -24,7 +24,9 @@ class Tracer:
     The very object is called: nothing is compiled again, no decorator runs again, no default is evaluated again.
 
     Args:
-        target: Anything callable, or a property, cached_property, staticmethod or classmethod object.
+        target: Anything callable, or a property, cached_property, staticmethod or classmethod object. The getter of a
+            property takes `args=(instance,)`; a bare classmethod object is called on the class that it belongs to,
+            unless `args` or `target_args` begin with another.
         enable_auto_resolve: Accepted for malloc_tracer 1.7; has no effect.
         setup: Code to run now. The target's globals see the names it defines, but only while the target is traced.
 

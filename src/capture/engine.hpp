@@ -47,7 +47,7 @@ struct Scope {
   std::int64_t peak;
   std::uint64_t peak_epoch;
   std::uint64_t serial;        // of all scopes ever opened: tells a reused id from the scope that had it
-  std::int64_t opened_ns, resumed_ns, active_ns;
+  std::int64_t began_ns, paused_ns;  // the first activation; the last suspension
   std::uint64_t lost_before[kLostReasons];
   snapshot::TimelinePoint* timeline;
   std::uint64_t timeline_epoch;  // peak_epoch at the last point

@@ -54,6 +54,13 @@ class Busy {
 inline std::uint64_t address_of(const void* p) noexcept { return reinterpret_cast<std::uint64_t>(p); }
 inline PlaceId place_of(PathId path, Allocator allocator) noexcept { return path << kPlaceShift | static_cast<std::uint32_t>(allocator); }
 
+// What allocated the block of a valid cell. A giant's is not looked up: kMalloc.
+inline Allocator allocator_of(Cell cell) noexcept {
+  std::uint32_t account = memory::PageMap::account(cell);
+  if (account == 0) return Allocator::kMalloc;
+  return static_cast<Allocator>(engine.infos[account].place & ((1u << kPlaceShift) - 1));
+}
+
 // Takes the record of a block about to be freed or moved; 0 if it is not ours.
 MT_INLINE Cell take(const void* p) noexcept {
   Cell* cell = page_map.find(address_of(p));

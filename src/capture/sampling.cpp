@@ -32,9 +32,9 @@ void sample_scope(Scope& scope, std::int64_t now_ns) noexcept {
   }
   if (scope.peak_epoch != scope.timeline_epoch) {
     scope.timeline_epoch = scope.peak_epoch;
-    scope.peak_ns = now_ns - scope.opened_ns;
+    scope.peak_ns = now_ns - scope.began_ns;
   }
-  scope.timeline[scope.timeline_count++] = {now_ns - scope.opened_ns, live_bytes(scope)};
+  scope.timeline[scope.timeline_count++] = {now_ns - scope.began_ns, live_bytes(scope)};
 }
 
 }  // namespace

@@ -50,11 +50,8 @@ void set_ended(ScopeId id, bool ended) noexcept {
 void switch_activity(ScopeId id, bool active) noexcept {
   Scope& scope = engine.scopes[id];
   std::int64_t now = platform::monotonic_ns();
-  if (active) {
-    scope.resumed_ns = now;
-  } else {
-    scope.active_ns += now - scope.resumed_ns;
-  }
+  if (!active) scope.paused_ns = now;
+  if (active && scope.began_ns == 0) scope.began_ns = now;
   if (!scope.all) return;
   engine.all = active ? window_with(engine.all, id) : window_without(engine.all, id);
   mark_all_stale();
@@ -78,7 +75,6 @@ ScopeRef open_scope(bool all_threads) noexcept {
   scope.all = all_threads;
   scope.serial = ++engine.scope_serial;
   scope.peak_epoch = ++engine.tick;
-  scope.opened_ns = platform::monotonic_ns();
   for (std::uint32_t i = 0; i < kLostReasons; i++) scope.lost_before[i] = engine.lost[i].load(std::memory_order_relaxed);
   if (engine.open_scopes++ == 0) begin_session();
   return ScopeRef{id, scope.serial};

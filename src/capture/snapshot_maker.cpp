@@ -187,17 +187,18 @@ class Maker {
 
   void add_rest() {
     const Scope& scope = engine.scopes[scope_];
-    std::int64_t now = platform::monotonic_ns();
-    out_.duration_ns = scope.active_ns + (scope.activations != 0 ? now - scope.resumed_ns : 0);
+    std::int64_t end = scope.activations != 0 ? platform::monotonic_ns() : scope.paused_ns;
+    out_.duration_ns = scope.began_ns != 0 ? end - scope.began_ns : 0;
     for (std::uint32_t i = 0; i < kLostReasons; i++) {
       std::uint64_t count = engine.lost[i].load(std::memory_order_relaxed) - scope.lost_before[i];
       if (count != 0) out_.lost.emplace_back(lost_text(static_cast<Lost>(i)), count);
     }
-    add_timeline(scope, now - scope.opened_ns);
+    add_timeline(scope);
   }
 
-  // The start, the samples, the peak where a sample first saw it, and now.
-  void add_timeline(const Scope& scope, std::int64_t now_ns) {
+  // The start, the samples, the peak where a sample first saw it, and the end.
+  void add_timeline(const Scope& scope) {
+    std::int64_t now_ns = out_.duration_ns;
     Counters sum;
     for (const SnapshotRow& row : out_.rows) sum += row.counters;
     std::int64_t peak_ns = scope.timeline_epoch == scope.peak_epoch ? scope.peak_ns : now_ns;

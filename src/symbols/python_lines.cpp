@@ -97,8 +97,7 @@ void python_lines(std::string_view line_table, int first_line,
 }
 
 int python_line(std::string_view line_table, int first_line, int offset) {
-  if (offset < 0) return 0;
-  const auto at = static_cast<std::uint32_t>(offset);
+  const auto at = static_cast<std::uint32_t>(offset);  // a negative one is beyond every table
   int line = 0;
   python_lines(line_table, first_line, {&at, 1}, {&line, 1});
   return line;

@@ -155,7 +155,7 @@ not indented
 """
     data = bytearray(size)  # live 8057
 
-    return data, text
+    return data if text else None
     # still inside
 
 

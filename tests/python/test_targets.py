@@ -1,7 +1,7 @@
 """Every kind of target: its lines with exact numbers, and the program's own semantics.
 
-`bytearray(8000)` is two blocks, 56 + 8001 bytes. In the functions below a line that ends in `# live N` must show N bytes, and
-every other line none.
+`bytearray(8000)` is two blocks of 56 + 8001 bytes, and for a moment the tuple of its arguments, 48 bytes. In the traced
+functions a line that ends in `# live N` must show N bytes, and every other line none.
 """
 
 import dataclasses
@@ -77,9 +77,9 @@ def test_function(traced):
     assert t.result == bytearray(8000)
     assert t.trace.name == "plain"
     assert (t.trace.live_bytes, t.trace.live_count) == (8057, 2)
-    assert (t.trace.allocated_bytes, t.trace.allocated_count) == (8057 + 557, 4)
-    assert (t.trace.freed_bytes, t.trace.freed_count) == (557, 2)
-    assert (t.trace.peak_bytes, t.trace.peak_count) == (8057 + 557, 4)
+    assert (t.trace.allocated_bytes, t.trace.allocated_count) == (8057 + 48 + 557 + 48, 6)
+    assert (t.trace.freed_bytes, t.trace.freed_count) == (48 + 557 + 48, 4)
+    assert (t.trace.peak_bytes, t.trace.peak_count) == (8057 + 557 + 48, 5)
 
 
 def test_nested_function(traced):
@@ -213,7 +213,7 @@ def test_recursion_adds_up_all_levels(traced):
     assert t.trace.live_count == 6
     # Of the inner levels of `recursive` only one array survives the way back.
     t = traced(recursive, args=(2,))
-    assert t.trace.allocated_bytes == 3 * 8057
+    assert t.trace.allocated_bytes == 3 * (8057 + 48)
 
 
 # --- Decorators ---
@@ -268,7 +268,7 @@ def test_lru_cache_hit_gives_an_empty_listing(traced):
 
     traced(cached, args=(8000,)).as_marked()
     hit = traced(cached, target_args={"size": 8000})
-    assert hit.trace.allocated_count in (0, 2)  # another key than the positional call: a miss
+    assert hit.trace.allocated_count == 3  # another key than the positional call: a miss
     hit = traced(cached, args=(8000,))
     assert hit.result == bytearray(8000)
     assert hit.trace.allocated_count == 0
@@ -298,7 +298,7 @@ def test_retrying_decorator_adds_up_its_calls(traced):
     held = []
     t = traced(flaky, args=(held,))
     assert len(held) == 3
-    assert t.trace.line(flaky, flaky.__wrapped__.__code__.co_firstlineno + 3).self.allocated_bytes == 3 * 8057
+    assert t.trace.line(flaky, flaky.__wrapped__.__code__.co_firstlineno + 3).self.allocated_bytes == 3 * (8057 + 48)
     assert t.trace.line(flaky, flaky.__wrapped__.__code__.co_firstlineno + 3).self.live_bytes == 8057
 
 
@@ -438,9 +438,8 @@ def test_c_targets_have_totals_but_no_source(traced, target, kwargs, name):
 def test_builtin_numbers_are_those_of_the_whole_call(traced):
     t = traced(bytearray, args=(8000,))
     assert (t.trace.live_bytes, t.trace.live_count) == (8057, 2)
-    assert [(a.name, a.self.live_bytes) for a in t.trace.allocators] == [("malloc", 8001), ("python object", 56)] or [
-        (a.name, a.self.live_bytes) for a in t.trace.allocators
-    ] == [("python object", 8057)]
+    assert sum(allocator.self.live_bytes for allocator in t.trace.allocators) == 8057
+    assert "python object" in [allocator.name for allocator in t.trace.allocators]
 
 
 def test_ufunc_names_its_positional_only_parameters(traced):
@@ -586,11 +585,12 @@ def test_target_that_uses_tracemalloc(traced):
     assert t.trace.line(target, target.__code__.co_firstlineno + 3).self.live_bytes == 8057
 
 
-def test_running_tracemalloc_session_is_left_alone(traced):
+def test_running_tracemalloc_session_is_left_alone():
     tracemalloc.start()
     try:
         kept = bytearray(8000)
-        traced(plain, args=(8000,)).as_marked()
+        trace = malloc_tracer.trace(plain, args=(8000,), quiet=True)
+        assert trace.line(plain, plain.__code__.co_firstlineno + 1).self.live_bytes >= 8057
         assert tracemalloc.is_tracing()
         assert tracemalloc.get_object_traceback(kept) is not None
     finally:

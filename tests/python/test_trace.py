@@ -27,15 +27,16 @@ def helper(size):
 
 def target():
     kept = helper(8000)
+    size = len(kept)
     for _ in range(10):
-        bytearray(100)
+        b"x" * size
     grown = bytearray(10)
     grown += bytes(5000)
     held = []
     thread = threading.Thread(target=lambda: held.append(helper(300)), name="side")
     thread.start()
     thread.join()
-    return kept, grown, held
+    return kept, grown, held, thread
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_live_peak_allocated(trace):
     assert trace.live_bytes == trace.allocated_bytes - trace.freed_bytes
     assert trace.live_count == trace.allocated_count - trace.freed_count
     assert trace.live_bytes <= trace.peak_bytes <= trace.allocated_bytes
-    assert trace.temporary_count >= 20
+    assert trace.temporary_count >= 10
     assert trace.reallocated_count >= 1
     assert trace.lost == {}
 

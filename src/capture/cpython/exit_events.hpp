@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "capture/cpython/python_headers.hpp"
+#include <Python.h>
+
 #include "capture/scopes.hpp"
 
 // Tells a scope of every activation of one Python function, with its locals still alive at the exit. One sibling file per CPython family:
@@ -12,11 +13,12 @@ namespace malloc_tracer::capture::cpython {
 struct Watch {
   PyObject* function = nullptr;  // strong reference while watched
   ScopeRef* scope = nullptr;
+  bool ends_scope = false;       // the last return is the scope's end: what is freed after it is undone in the result
   Watch* next = nullptr;
 };
 
 // False with a Python exception set if the interpreter refuses.
-bool watch(Watch& watch, PyObject* function, ScopeRef& scope);
+bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope);
 void unwatch(Watch& watch);
 
 // Is this allocation the interpreter's bookkeeping for our own events? It must not appear in the numbers.

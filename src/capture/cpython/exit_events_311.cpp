@@ -57,8 +57,8 @@ PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
 
 }  // namespace
 
-bool watch(Watch& watch, PyObject* function, ScopeRef& scope) {
-  add_watch(watch, function, scope);
+bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
+  add_watch(watch, function, scope, ends_scope);
   arm_hook(true);
   return true;
 }

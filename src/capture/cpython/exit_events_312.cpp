@@ -117,11 +117,11 @@ bool code_is_watched(PyObject* function) {
 
 }  // namespace
 
-bool watch(Watch& watch, PyObject* function, ScopeRef& scope) {
+bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
   if (!start_tool()) return false;
   if (watches == nullptr && !set_global(true)) return false;
   if (!set_local(function, true)) return false;
-  add_watch(watch, function, scope);
+  add_watch(watch, function, scope, ends_scope);
   return true;
 }
 

@@ -8,6 +8,8 @@
 // apply_free_lists() at the next event. Requires the GIL for all.
 namespace malloc_tracer::capture::cpython {
 
+// Once, before the first scope, not from a hook: may run a line of Python.
+void learn_free_lists() noexcept;
 void disable_free_lists() noexcept;
 void enable_free_lists() noexcept;
 // Off again after a collection; no-op while they are enabled.

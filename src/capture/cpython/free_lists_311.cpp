@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.11 and 3.12: the lists of floats and tuples are off while they look full and empty at once; lists, dicts, slices and
-// contexts have no such state, so their deallocators are followed by emptying the list.
+// CPython 3.11 and 3.12: the lists of floats and tuples are off while they look full and empty at once; the other types have no such
+// state, so their deallocators are followed by emptying the list.
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 
@@ -23,7 +23,13 @@ namespace malloc_tracer::capture::cpython {
 namespace {
 
 PyInterpreterState* interpreter = nullptr;  // while disabled
-destructor original_list, original_dict, original_slice, original_context;
+
+// A type whose deallocator is replaced while the lists are off. The async generators' types are not exported: nullptr until learnt.
+struct Followed {
+  PyTypeObject* type;
+  destructor ours;
+  destructor original;
+};
 
 void empty_lists() noexcept {
   auto& state = interpreter->list;
@@ -85,26 +91,36 @@ void empty_async_generators() noexcept {
   while (state.asend_numfree > 0) PyObject_GC_Del(state.asend_freelist[--state.asend_numfree]);
 }
 
-void list_dealloc(PyObject* object) {
-  original_list(object);
-  empty_lists();
-}
-void dict_dealloc(PyObject* object) {
-  original_dict(object);
-  empty_dicts();
-}
-void slice_dealloc(PyObject* object) {
-  original_slice(object);
-  empty_slice();
-}
-void context_dealloc(PyObject* object) {
-  original_context(object);
-  empty_contexts();
+template <int kIndex>
+void dealloc(PyObject* object);
+
+Followed followed[] = {
+    {&PyList_Type, dealloc<0>, nullptr},    {&PyDict_Type, dealloc<1>, nullptr}, {&PySlice_Type, dealloc<2>, nullptr},
+    {&PyContext_Type, dealloc<3>, nullptr}, {nullptr, dealloc<4>, nullptr},      {nullptr, dealloc<5>, nullptr},
+};
+constexpr void (*kEmpty[])() noexcept = {empty_lists,    empty_dicts,           empty_slice,
+                                         empty_contexts, empty_async_generators, empty_async_generators};
+
+template <int kIndex>
+void dealloc(PyObject* object) {
+  followed[kIndex].original(object);
+  kEmpty[kIndex]();
 }
 
-void follow(PyTypeObject& type, destructor& original, destructor ours) noexcept {
-  original = type.tp_dealloc;
-  type.tp_dealloc = ours;
+// One item of an async generator leaves one object of each type in its list.
+void learn_async_types() noexcept {
+  PyObject* names = PyDict_New();
+  PyObject* done = nullptr;
+  if (names != nullptr && PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) == 0) {
+    done = PyRun_String("async def g(): yield\ntry: g().__anext__().send(None)\nexcept StopIteration: pass\n", Py_file_input, names,
+                        names);
+  }
+  Py_XDECREF(done);
+  Py_XDECREF(names);
+  PyErr_Clear();
+  auto& state = PyInterpreterState_Get()->async_gen;
+  if (state.value_numfree > 0) followed[4].type = Py_TYPE(reinterpret_cast<PyObject*>(state.value_freelist[0]));
+  if (state.asend_numfree > 0) followed[5].type = Py_TYPE(reinterpret_cast<PyObject*>(state.asend_freelist[0]));
 }
 
 }  // namespace
@@ -119,23 +135,25 @@ void apply_free_lists() noexcept {
   empty_contexts();
 }
 
+void learn_free_lists() noexcept { learn_async_types(); }
+
 void disable_free_lists() noexcept {
   if (interpreter != nullptr) return;
   interpreter = PyInterpreterState_Get();
-  follow(PyList_Type, original_list, list_dealloc);
-  follow(PyDict_Type, original_dict, dict_dealloc);
-  follow(PySlice_Type, original_slice, slice_dealloc);
-  follow(PyContext_Type, original_context, context_dealloc);
+  for (Followed& each : followed) {
+    if (each.type == nullptr) continue;
+    each.original = each.type->tp_dealloc;
+    each.type->tp_dealloc = each.ours;
+  }
   apply_free_lists();
   empty_async_generators();
 }
 
 void enable_free_lists() noexcept {
   if (interpreter == nullptr) return;
-  PyList_Type.tp_dealloc = original_list;
-  PyDict_Type.tp_dealloc = original_dict;
-  PySlice_Type.tp_dealloc = original_slice;
-  PyContext_Type.tp_dealloc = original_context;
+  for (const Followed& each : followed) {
+    if (each.type != nullptr) each.type->tp_dealloc = each.original;
+  }
   interpreter->float_state.numfree = 0;
   for (int& count : interpreter->tuple.numfree) count = 0;
   interpreter = nullptr;

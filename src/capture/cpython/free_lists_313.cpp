@@ -87,6 +87,8 @@ void apply_free_lists() noexcept {
   empty(lists->async_gen_asends, [](void* p) { PyObject_GC_Del(p); });
 }
 
+void learn_free_lists() noexcept {}
+
 void disable_free_lists() noexcept {
   if (lists != nullptr) return;
   lists = &PyInterpreterState_Get()->object_state.freelists;

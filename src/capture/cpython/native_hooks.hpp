@@ -7,5 +7,7 @@ namespace malloc_tracer::capture::cpython {
 
 bool install_native() noexcept;
 void record_native(bool recording) noexcept;
+// Hooks what was loaded since; before a scope opens, not with the world stopped.
+void see_new_modules() noexcept;
 
 }  // namespace malloc_tracer::capture::cpython

@@ -168,4 +168,27 @@ void forget_stack(Thread& thread) noexcept {
   thread.code_epoch = epoch;
 }
 
+constinit PathChecks path_checks = {};
+
+PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept {
+  // Never while the cache may be out of date: then the event goes the long way and asks again.
+  if (state == nullptr || top_frame(state) == nullptr || thread.window < kFirstWindow) return got;
+  auto** seen = const_cast<Frame**>(reinterpret_cast<const Frame**>(thread.stack.scratch.data()));
+  std::uint64_t count = 0;
+  for (Frame* frame = top_frame(state); frame != nullptr && count < thread.stack.scratch.capacity(); frame = frame->previous) {
+    seen[count++] = frame;
+    if (is_stop(thread, frame)) break;
+  }
+  PathId path = thread.root;
+  while (count != 0) {
+    const Frame* frame = seen[--count];
+    path = with_markers(thread, path, frame, true);
+    if (!is_incomplete(frame)) path = frame_node(path, frame);
+    path = with_markers(thread, path, frame, false);
+  }
+  path_checks.events++;
+  path_checks.wrong += path != got;
+  return path;
+}
+
 }  // namespace malloc_tracer::capture::cpython

@@ -45,7 +45,7 @@ MT_INLINE bool verify(const StackCache& stack, std::uint64_t top) noexcept {
   return MT_LIKELY(upper->previous == stack.link);
 }
 
-MT_INLINE PathId path_in(Thread& thread, PyThreadState* state) noexcept {
+MT_INLINE PathId cached_path(Thread& thread, PyThreadState* state) noexcept {
   if (MT_UNLIKELY(state == nullptr)) return thread.root;  // a thread that Python does not know
   Frame* frame = top_frame(state);
   if (MT_UNLIKELY(frame == nullptr)) return thread.root;
@@ -62,6 +62,21 @@ MT_INLINE PathId path_in(Thread& thread, PyThreadState* state) noexcept {
     return node;
   }
   return walk(thread, state, frame);
+}
+
+// The checked build (MALLOC_TRACER_CHECKED) compares every event's path with a walk from scratch.
+PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept;
+struct PathChecks {
+  std::uint64_t events, wrong;
+};
+extern constinit PathChecks path_checks;  // all zero in other builds
+
+MT_INLINE PathId path_in(Thread& thread, PyThreadState* state) noexcept {
+#ifdef MALLOC_TRACER_CHECKED
+  return checked_path(thread, state, cached_path(thread, state));
+#else
+  return cached_path(thread, state);
+#endif
 }
 
 // For the domains whose callers hold the GIL by contract.
@@ -83,11 +98,5 @@ struct PythonFrames {
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }
   static bool ours(Thread&, bool, std::uint64_t, snapshot::Allocator) noexcept { return false; }
 };
-
-#ifdef MALLOC_TRACER_CHECKED
-// Every event's path against a walk from scratch.
-extern std::uint64_t checked_events, wrong_paths;
-void check_path(Thread& thread, PyThreadState* state, PathId got) noexcept;
-#endif
 
 }  // namespace malloc_tracer::capture::cpython

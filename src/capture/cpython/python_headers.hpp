@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// CPython with its internal headers. Only capture/cpython and bindings include it.
-#define PY_SSIZE_T_CLEAN
-#ifndef Py_BUILD_CORE
-#define Py_BUILD_CORE 1
-#endif
+// CPython with its internal headers. The build defines Py_BUILD_CORE for capture/cpython and for nothing else.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"

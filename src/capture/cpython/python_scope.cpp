@@ -9,6 +9,7 @@
 #include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/native_hooks.hpp"
+#include "capture/cpython/python_frames.hpp"
 #include "capture/cpython/thread_state.hpp"
 #include "capture/cpython/frame_layout.hpp"
 #include "capture/world.hpp"
@@ -86,6 +87,7 @@ std::string start() {
   install_arena_hook();
   watch_code_objects();
   watch_collector();
+  learn_free_lists();
   if (!install_native()) return "malloc_tracer cannot hook malloc in this process";
   engine.session_hook = switch_session;
   started = true;
@@ -93,6 +95,7 @@ std::string start() {
 }
 
 bool PythonScope::open() {
+  see_new_modules();
   scope_ = open_scope(all_threads_);
   if (scope_.id != 0) return true;
   PyErr_SetString(PyExc_RuntimeError, "malloc_tracer cannot open another scope: 65,535 are open already, or memory is short");
@@ -121,7 +124,7 @@ void PythonScope::end() {
 PyObject* PythonScope::run(PyObject* callee, PyObject* args, PyObject* kwargs, PyObject* listed) {
   pause_thread();
   Arguments arguments(args, kwargs);
-  bool ready = !PyErr_Occurred() && open() && (listed == nullptr || watch(watch_, listed, scope_));
+  bool ready = !PyErr_Occurred() && open() && (listed == nullptr || watch(watch_, listed, scope_, true));
   resume_thread();
   if (!ready) return nullptr;
   if (listed == nullptr) activate(scope_, here(), caller(0, false));
@@ -133,13 +136,13 @@ PyObject* PythonScope::run(PyObject* callee, PyObject* args, PyObject* kwargs, P
   return result;
 }
 
-bool PythonScope::attach(PyObject* function) {
+bool PythonScope::attach(PyObject* function, bool ends) {
   if (capture::is_open(scope_)) {
     PyErr_SetString(PyExc_RuntimeError, "this scope is open already");
     return false;
   }
   pause_thread();
-  bool attached = open() && watch(watch_, function, scope_);
+  bool attached = open() && watch(watch_, function, scope_, ends);
   resume_thread();
   return attached;
 }
@@ -150,6 +153,8 @@ void PythonScope::reset() {
   ended_.reset();
   if (capture::is_open(scope_)) scope_ = reset_scope(scope_);
 }
+
+std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept { return {path_checks.events, path_checks.wrong}; }
 
 void pause_thread() noexcept {
   Thread& thread = here();

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "capture/cpython/exit_events.hpp"
 #include "capture/scopes.hpp"
@@ -25,7 +26,8 @@ class PythonScope {
   void leave();
   // callee(*args, **kwargs); with a Python function `listed` the scope is its activations, else the whole call. A new reference.
   PyObject* run(PyObject* callee, PyObject* args, PyObject* kwargs, PyObject* listed);
-  bool attach(PyObject* function);
+  // Every activation of a Python function from here on; `ends`: the scope ends at the last return, with the locals alive.
+  bool attach(PyObject* function, bool ends);
   // So far, or as it ended.
   snapshot::Snapshot peek() const;
   void reset();
@@ -45,6 +47,9 @@ class PythonScope {
 
 // The engine inside this interpreter: hooks ready, nothing recording. Empty, or one sentence why it cannot be.
 std::string start();
+
+// Events whose path was compared with a walk from scratch, and how many differed; zero but in a checked build.
+std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept;
 
 // Nothing that this thread allocates is recorded until the matching resume.
 void pause_thread() noexcept;

@@ -10,9 +10,9 @@ namespace malloc_tracer::capture::cpython {
 
 inline Watch* watches = nullptr;
 
-inline void add_watch(Watch& watch, PyObject* function, ScopeRef& scope) noexcept {
+inline void add_watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) noexcept {
   Py_INCREF(function);
-  watch = Watch{function, &scope, watches};
+  watch = Watch{function, &scope, ends_scope, watches};
   watches = &watch;
 }
 
@@ -40,7 +40,7 @@ inline void frame_entered(const Frame* frame) noexcept {
 
 inline void frame_left(const Frame* frame, bool finished) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function_of(frame)) suspend(*watch->scope, here(), finished);
+    if (watch->function == function_of(frame)) suspend(*watch->scope, here(), finished && watch->ends_scope);
   }
 }
 

@@ -11,8 +11,9 @@
 //                                      -> its hook                 while recording
 //                                      -> its look stub -> hook    for a few calls after a dlopen
 //
-// Slots are patched once and keep pointing at the stubs; switching only changes `active`, entry by entry, while calls go on: before the
-// first scope opens and after the last has closed real functions and hooks do the same. Hook safe, thread safe.
+// Slots are patched once and keep pointing at the stubs; switching only changes `active`, entry by
+// entry, while calls go on: before the first scope opens and after the last has closed real
+// functions and hooks do the same. Hook safe, thread safe.
 namespace malloc_tracer::capture::native {
 
 // Functions of others than this layer (capture/cpython), known by name at run time.
@@ -30,7 +31,9 @@ enum class Group : std::uint8_t { kHeap, kNew, kMapping, kLoader, kExtra };
 inline constexpr int kFirstExtraFunction = offsetof(Functions, extra) / sizeof(void*);
 inline constexpr int kFunctionCount = kFirstExtraFunction + kMaxExtraFunctions;
 
-inline void** entries(Functions& functions) noexcept { return reinterpret_cast<void**>(&functions); }
+inline void** entries(Functions& functions) noexcept {
+  return reinterpret_cast<void**>(&functions);
+}
 
 // The program's own allocator functions; nullptr where it has none.
 extern constinit Functions real;

@@ -19,7 +19,8 @@ struct Seen {
   const void* dynamic;
 };
 
-// A slot that still led to the lazy resolver when we wrote it: a thread inside the resolver at that moment writes over it.
+// A slot that still led to the lazy resolver when we wrote it: a thread inside the resolver at that
+// moment writes over it.
 struct LazySlot {
   void** slot;
   int index;
@@ -31,9 +32,10 @@ struct Patcher {
   std::uintptr_t allocator_begin = 0;
   bool allocator_is_foreign = false;  // neither the C library nor the program
   std::uintptr_t program_begin = 0, program_end = 0;
-  std::uint64_t may_match[4] = {};    // which hashes of a name's first four bytes occur
+  std::uint64_t may_match[4] = {};  // which hashes of a name's first four bytes occur
 
-  memory::ReservedArray<Seen> seen[2];  // in link map order; one is being rebuilt while the other is read
+  memory::ReservedArray<Seen>
+      seen[2];  // in link map order; one is being rebuilt while the other is read
   std::uint32_t seen_count = 0;
   int current = 0;
   memory::ReservedArray<LazySlot> lazy;
@@ -61,13 +63,15 @@ std::uint32_t hash_of(const char* symbol) noexcept {
   return (first * 0x9E3779B1u) >> 24;
 }
 
-// The hooked function of that name, -1 if there is none. Large modules have 100,000 slots: most names end at the first test.
+// The hooked function of that name, -1 if there is none. Large modules have 100,000 slots: most
+// names end at the first test.
 int index_of(const char* symbol) noexcept {
   if (std::strlen(symbol) < sizeof(std::uint32_t)) return -1;
   std::uint32_t hash = hash_of(symbol);
   if ((patcher.may_match[hash / 64] >> (hash % 64) & 1) == 0) return -1;
   for (int i = 0; i < kFunctionCount; i++) {
-    if (patcher.names[i].symbol != nullptr && std::strcmp(patcher.names[i].symbol, symbol) == 0) return i;
+    if (patcher.names[i].symbol != nullptr && std::strcmp(patcher.names[i].symbol, symbol) == 0)
+      return i;
   }
   return -1;
 }
@@ -81,7 +85,8 @@ bool is_lazy(const Module& module, std::uintptr_t target, int index) noexcept {
   return module.contains(target) && find_function(module, patcher.names[index].symbol) == nullptr;
 }
 
-// Where addresses of functions must be the same in all modules, the function's address is the program's own PLT entry.
+// Where addresses of functions must be the same in all modules, the function's address is the
+// program's own PLT entry.
 bool is_program_entry(std::uintptr_t target, int index) noexcept {
   return in_program(target) && !in_program(reinterpret_cast<std::uintptr_t>(entries(real)[index]));
 }
@@ -96,7 +101,8 @@ void patch_slot(const Module& module, void** slot, int index) noexcept {
   bool lazy = target != function && is_lazy(module, address, index);
   if (target != function && !lazy && !is_program_entry(address, index)) return;
   if (!platform::write_slot(module, slot, stub_of(index))) return;
-  if (lazy && patcher.lazy_count < patcher.lazy.capacity()) patcher.lazy[patcher.lazy_count++] = LazySlot{slot, index};
+  if (lazy && patcher.lazy_count < patcher.lazy.capacity())
+    patcher.lazy[patcher.lazy_count++] = LazySlot{slot, index};
 }
 
 void patch(const Module& module) noexcept {
@@ -112,16 +118,17 @@ void patch(const Module& module) noexcept {
 
 // One way through the link map.
 struct Scan {
-  bool all;                   // patch modules seen before, too
+  bool all;  // patch modules seen before, too
   bool begun = false;
   bool refused = false;
-  std::uint32_t cursor = 0;   // in the old list
-  std::uint32_t count = 0;    // of the new list
+  std::uint32_t cursor = 0;  // in the old list
+  std::uint32_t count = 0;   // of the new list
   std::uint32_t fresh = 0, unfinished = 0;
   std::uint64_t loaded = 0, unloaded = 0;
 };
 
-// Modules keep their order, so a module seen before is found at the cursor or, where others have gone, behind it.
+// Modules keep their order, so a module seen before is found at the cursor or, where others have
+// gone, behind it.
 bool was_seen(Scan& scan, const Module& module) noexcept {
   for (std::uint32_t i = scan.cursor; i < patcher.seen_count; i++) {
     const Seen& seen = patcher.seen[patcher.current][i];
@@ -153,7 +160,8 @@ bool scan_module(const Module& module, void* cookie) noexcept {
   return true;
 }
 
-// The new list becomes the list. True if a module seen before may be another one by now: it went, and its place was taken.
+// The new list becomes the list. True if a module seen before may be another one by now: it went,
+// and its place was taken.
 bool finish(const Scan& scan) noexcept {
   bool first = patcher.loaded == 0;
   bool reused = !first && scan.fresh + scan.unfinished != scan.loaded - patcher.loaded;
@@ -217,8 +225,10 @@ bool find_real_functions(const FunctionName* names) noexcept {
     patcher.may_match[hash / 64] |= std::uint64_t{1} << (hash % 64);
   }
   platform::each_module(find_in_module, nullptr);
-  return real.malloc != nullptr && real.free != nullptr && patcher.seen[0].reserve(kMaxModules, kLeast) &&
-         patcher.seen[1].reserve(kMaxModules, kLeast) && patcher.lazy.reserve(kMaxLazySlots, kLeast);
+  return real.malloc != nullptr && real.free != nullptr &&
+         patcher.seen[0].reserve(kMaxModules, kLeast) &&
+         patcher.seen[1].reserve(kMaxModules, kLeast) &&
+         patcher.lazy.reserve(kMaxLazySlots, kLeast);
 }
 
 void patcher_after_fork() noexcept { patcher.at_work.store(false, std::memory_order_relaxed); }

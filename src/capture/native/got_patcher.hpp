@@ -5,12 +5,13 @@
 
 #include "capture/native/functions.hpp"
 
-// Makes calls of hooked functions go through our stubs, by writing the slots of every loaded module. A module is looked at once; later
-// looks only ask whether modules have come or gone.
+// Makes calls of hooked functions go through our stubs, by writing the slots of every loaded
+// module. A module is looked at once; later looks only ask whether modules have come or gone.
 //
-// A slot is written only if it leads to the very function that `real` names, so that a module bound to an allocator of its own (a bundled
-// one, RTLD_DEEPBIND) keeps it. Left alone are also: our own module, unless it is the program itself; an allocator that is not the C
-// library's, whose inner calls are its own business; the mapping slots of whatever module defines malloc.
+// A slot is written only if it leads to the very function that `real` names, so that a module bound
+// to an allocator of its own (a bundled one, RTLD_DEEPBIND) keeps it. Left alone are also: our own
+// module, unless it is the program itself; an allocator that is not the C library's, whose inner
+// calls are its own business; the mapping slots of whatever module defines malloc.
 //
 // Hook safe; state is guarded by the loader's lock, under which each_module calls us.
 namespace malloc_tracer::capture::native {
@@ -20,10 +21,12 @@ struct FunctionName {
   Group group;
 };
 
-// Finds the real functions in the order of the link map. `names` has kFunctionCount entries and lives on. False if there is no malloc.
+// Finds the real functions in the order of the link map. `names` has kFunctionCount entries and
+// lives on. False if there is no malloc.
 bool find_real_functions(const FunctionName* names) noexcept;
 
-// Patches modules not seen yet. With `wait`, not returning before it is done; without, another thread that patches right now is enough.
+// Patches modules not seen yet. With `wait`, not returning before it is done; without, another
+// thread that patches right now is enough.
 void patch_new_modules(bool wait) noexcept;
 
 // In a forked child: the thread that was patching may not exist any more.

@@ -15,15 +15,17 @@ bool Mappings::start() noexcept {
 
 std::uint32_t Mappings::first_ending_after(std::uint64_t address) const noexcept {
   const Segment* begin = segments_.data();
-  const Segment* found = std::upper_bound(begin, begin + segment_count_, address,
-                                          [](std::uint64_t a, const Segment& s) { return a < s.range.end; });
+  const Segment* found =
+      std::upper_bound(begin, begin + segment_count_, address,
+                       [](std::uint64_t a, const Segment& s) { return a < s.range.end; });
   return static_cast<std::uint32_t>(found - begin);
 }
 
 bool Mappings::insert_segment(std::uint32_t at, Segment segment) noexcept {
   if (segment_count_ == segments_.capacity()) return false;
   Segment* place = segments_.data() + at;
-  std::copy_backward(place, segments_.data() + segment_count_, segments_.data() + segment_count_ + 1);
+  std::copy_backward(place, segments_.data() + segment_count_,
+                     segments_.data() + segment_count_ + 1);
   *place = segment;
   segment_count_++;
   return true;
@@ -44,7 +46,8 @@ std::uint32_t Mappings::new_block() noexcept {
   return id;
 }
 
-// Blocks of a session that has ended belong to nobody. Calls under way may still name them, and see that by the generation.
+// Blocks of a session that has ended belong to nobody. Calls under way may still name them, and see
+// that by the generation.
 void Mappings::forget_old_session() noexcept {
   if (generation_ == engine.generation) return;
   generation_ = engine.generation;
@@ -78,7 +81,8 @@ bool Mappings::take_piece(std::uint32_t at, Range range, Cut& cut) noexcept {
     engine.lose(Lost::kPageMapFull);  // what lies behind the gap goes with it
     piece.end = segment.range.end;
   }
-  cut.pieces[cut.count++] = Piece{piece, segment.block, 0, 0, 0, false};
+  cut.pieces[cut.count++] =
+      Piece{piece, segment.block, block.account, block.generation, block.start, false};
   block.mapped_bytes -= piece.end - piece.begin;
   block.cut_bytes += piece.end - piece.begin;
   if (before.begin < before.end) {
@@ -111,14 +115,10 @@ void Mappings::cut(Range range, Cut& cut) noexcept {
 void Mappings::commit(Cut& cut) noexcept {
   if (cut.count == 0) return;
   memory::SpinGuard guard(lock_);
-  bool current = generation_ == engine.generation;
   for (int i = 0; i < cut.count; i++) {
     Piece& piece = cut.pieces[i];
+    if (piece.generation != generation_) continue;
     Block& block = blocks_[piece.block];
-    piece.generation = current ? block.generation : 0;
-    piece.account = block.account;
-    piece.block_start = block.start;
-    if (!current) continue;
     block.cut_bytes -= cut.bytes(i);
     piece.last = block.cut_bytes == 0 && block.mapped_bytes == 0;
     if (!piece.last) continue;
@@ -130,9 +130,9 @@ void Mappings::commit(Cut& cut) noexcept {
 void Mappings::put_back(const Cut& cut) noexcept {
   if (cut.count == 0) return;
   memory::SpinGuard guard(lock_);
-  if (generation_ != engine.generation) return;
   for (int i = 0; i < cut.count; i++) {
     const Piece& piece = cut.pieces[i];
+    if (piece.generation != generation_) continue;
     Block& block = blocks_[piece.block];
     block.cut_bytes -= cut.bytes(i);
     if (insert_segment(first_ending_after(piece.range.begin), Segment{piece.range, piece.block})) {

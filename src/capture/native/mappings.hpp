@@ -6,15 +6,18 @@
 #include "memory/reserved_array.hpp"
 #include "memory/spin_lock.hpp"
 
-// The anonymous mappings made in scopes, by byte range. A mapping is one block until its last byte is unmapped, however it is cut:
+// The anonymous mappings made in scopes, by byte range. A mapping is one block until its last byte
+// is unmapped, however it is cut:
 //
 //   segments (sorted by address)   [s0 ....][s1 ..]      [s2 .....][s3 .]
 //                                     |        |             |       |
-//   blocks                            A        B             A       C        {account, bytes mapped}
+//   blocks                            A        B             A       C        {account, bytes
+//   mapped}
 //
-// A call that unmaps has three steps: `cut` takes segments out, the system call runs without a lock, `commit` or `put_back` ends it. So a
-// racing thread that gets the same addresses never meets an old segment. Thread safe; hook safe if the caller's thread has `inside` set,
-// so that a signal handler's mapping does not wait for a lock that its own thread holds.
+// A call that unmaps has three steps: `cut` takes segments out, the system call runs without a
+// lock, `commit` or `put_back` ends it. So a racing thread that gets the same addresses never meets
+// an old segment. Thread safe; hook safe if the caller's thread has `inside` set, so that a signal
+// handler's mapping does not wait for a lock that its own thread holds.
 namespace malloc_tracer::capture::native {
 
 struct Range {
@@ -25,11 +28,10 @@ struct Range {
 struct Piece {
   Range range;
   std::uint32_t block;
-  // Known after commit:
   std::uint32_t account;
   std::uint64_t generation;
   std::uint64_t block_start;
-  bool last;  // nothing of the block is mapped any more
+  bool last;  // after commit: nothing of the block is mapped any more
 };
 
 struct Cut {

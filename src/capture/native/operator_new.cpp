@@ -23,19 +23,20 @@ void* call_inside(Thread& thread, void* (*function)(std::size_t), std::size_t by
   return function(bytes);
 }
 
-void* call_inside(Thread& thread, void* (*function)(std::size_t, const std::nothrow_t&), std::size_t bytes,
-                  const std::nothrow_t& nothrow) {
+void* call_inside(Thread& thread, void* (*function)(std::size_t, const std::nothrow_t&),
+                  std::size_t bytes, const std::nothrow_t& nothrow) {
   Inside inside(thread);
   return function(bytes, nothrow);
 }
 
-void* call_inside(Thread& thread, void* (*function)(std::size_t, std::align_val_t), std::size_t bytes,
-                  std::align_val_t alignment) {
+void* call_inside(Thread& thread, void* (*function)(std::size_t, std::align_val_t),
+                  std::size_t bytes, std::align_val_t alignment) {
   Inside inside(thread);
   return function(bytes, alignment);
 }
 
-void* call_inside(Thread& thread, void* (*function)(std::size_t, std::align_val_t, const std::nothrow_t&),
+void* call_inside(Thread& thread,
+                  void* (*function)(std::size_t, std::align_val_t, const std::nothrow_t&),
                   std::size_t bytes, std::align_val_t alignment, const std::nothrow_t& nothrow) {
   Inside inside(thread);
   return function(bytes, alignment, nothrow);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "capture/native/functions.hpp"
 #include "capture/native/stubs.hpp"
 
-#include "capture/native/functions.hpp"
-
-// The stubs for x86-64 (System V calling convention). In assembler, because a compiler promises no tail call.
+// The stubs for x86-64 (System V calling convention). In assembler, because a compiler promises no
+// tail call.
 #if !defined(__x86_64__)
 #error "write stubs_<architecture>.cpp: stubs.hpp says what they do"
 #endif
@@ -25,19 +25,20 @@ constexpr int kStubBytes = 16, kLookStubBytes = 64;
 
 #define MT_NEXT ".set mt_native_index, mt_native_index + 1\n"
 #define MT_STUB ".p2align 4\n endbr64\n jmp *mt_native_active + 8 * mt_native_index(%rip)\n" MT_NEXT
-// Six argument registers; with the return address the stack is 16-aligned again after one more word.
-#define MT_SAVE                                                                    \
+// Six argument registers; with the return address the stack is 16-aligned again after one more
+// word.
+#define MT_SAVE                                                                   \
   "push %rdi\n .cfi_adjust_cfa_offset 8\n push %rsi\n .cfi_adjust_cfa_offset 8\n" \
   "push %rdx\n .cfi_adjust_cfa_offset 8\n push %rcx\n .cfi_adjust_cfa_offset 8\n" \
   "push %r8\n .cfi_adjust_cfa_offset 8\n push %r9\n .cfi_adjust_cfa_offset 8\n"   \
   "push %rax\n .cfi_adjust_cfa_offset 8\n"
-#define MT_RESTORE                                                                 \
+#define MT_RESTORE                                                                \
   "pop %rax\n .cfi_adjust_cfa_offset -8\n pop %r9\n .cfi_adjust_cfa_offset -8\n"  \
   "pop %r8\n .cfi_adjust_cfa_offset -8\n pop %rcx\n .cfi_adjust_cfa_offset -8\n"  \
   "pop %rdx\n .cfi_adjust_cfa_offset -8\n pop %rsi\n .cfi_adjust_cfa_offset -8\n" \
   "pop %rdi\n .cfi_adjust_cfa_offset -8\n"
-#define MT_LOOK_STUB                                                        \
-  ".p2align 6\n endbr64\n" MT_SAVE "call mt_native_look\n" MT_RESTORE      \
+#define MT_LOOK_STUB                                                  \
+  ".p2align 6\n endbr64\n" MT_SAVE "call mt_native_look\n" MT_RESTORE \
   "jmp *mt_native_recording + 8 * mt_native_index(%rip)\n" MT_NEXT
 
 asm(".pushsection .text\n"
@@ -50,7 +51,8 @@ asm(".pushsection .text\n"
     MT_STUB MT_STUB MT_STUB MT_STUB
     ".cfi_endproc\n .size mt_native_stubs, . - mt_native_stubs\n"
 
-    ".globl mt_native_look_stubs\n .hidden mt_native_look_stubs\n .type mt_native_look_stubs, @function\n"
+    ".globl mt_native_look_stubs\n .hidden mt_native_look_stubs\n .type mt_native_look_stubs, "
+    "@function\n"
     ".p2align 6\n mt_native_look_stubs:\n .cfi_startproc\n"
     ".set mt_native_index, 0\n"
 #define MT_HOOKED(group, name, symbol, result, ...) MT_LOOK_STUB
@@ -67,7 +69,9 @@ asm(".pushsection .text\n"
     ".popsection\n");
 static_assert(kMaxExtraFunctions == 4, "one more MT_STUB and MT_LOOK_STUB for each");
 
-void* stub_of(int index) noexcept { return const_cast<char*>(mt_native_stubs) + index * kStubBytes; }
+void* stub_of(int index) noexcept {
+  return const_cast<char*>(mt_native_stubs) + index * kStubBytes;
+}
 
 void* look_stub_of(int index) noexcept {
   return const_cast<char*>(mt_native_look_stubs) + index * kLookStubBytes;

@@ -29,9 +29,11 @@ using Header = ElfW(Phdr);
 
 // Relocations that put the address of a symbol into a pointer.
 #if defined(__x86_64__)
-constexpr std::uint32_t kCallSlot = R_X86_64_JUMP_SLOT, kDataSlot = R_X86_64_GLOB_DAT, kPointer = R_X86_64_64;
+constexpr std::uint32_t kCallSlot = R_X86_64_JUMP_SLOT, kDataSlot = R_X86_64_GLOB_DAT,
+                        kPointer = R_X86_64_64;
 #elif defined(__aarch64__)
-constexpr std::uint32_t kCallSlot = R_AARCH64_JUMP_SLOT, kDataSlot = R_AARCH64_GLOB_DAT, kPointer = R_AARCH64_ABS64;
+constexpr std::uint32_t kCallSlot = R_AARCH64_JUMP_SLOT, kDataSlot = R_AARCH64_GLOB_DAT,
+                        kPointer = R_AARCH64_ABS64;
 #else
 #error "name this architecture's relocations"
 #endif
@@ -45,18 +47,36 @@ const T* located(std::uintptr_t base, std::uintptr_t address) noexcept {
 }
 
 void read_dynamic(Module& module) noexcept {
-  for (const auto* entry = static_cast<const Dynamic*>(module.dynamic); entry->d_tag != DT_NULL; entry++) {
+  for (const auto* entry = static_cast<const Dynamic*>(module.dynamic); entry->d_tag != DT_NULL;
+       entry++) {
     std::uintptr_t value = entry->d_un.d_ptr;
     switch (entry->d_tag) {
-      case DT_SYMTAB: module.symbols = located<Symbol>(module.base, value); break;
-      case DT_STRTAB: module.strings = located<char>(module.base, value); break;
-      case DT_GNU_HASH: module.gnu_hash = located<std::uint32_t>(module.base, value); break;
-      case DT_HASH: module.sysv_hash = located<std::uint32_t>(module.base, value); break;
-      case DT_JMPREL: module.relocations[0] = located<Relocation>(module.base, value); break;
-      case DT_PLTRELSZ: module.relocation_counts[0] = value / sizeof(Relocation); break;
-      case DT_RELA: module.relocations[1] = located<Relocation>(module.base, value); break;
-      case DT_RELASZ: module.relocation_counts[1] = value / sizeof(Relocation); break;
-      default: break;
+      case DT_SYMTAB:
+        module.symbols = located<Symbol>(module.base, value);
+        break;
+      case DT_STRTAB:
+        module.strings = located<char>(module.base, value);
+        break;
+      case DT_GNU_HASH:
+        module.gnu_hash = located<std::uint32_t>(module.base, value);
+        break;
+      case DT_HASH:
+        module.sysv_hash = located<std::uint32_t>(module.base, value);
+        break;
+      case DT_JMPREL:
+        module.relocations[0] = located<Relocation>(module.base, value);
+        break;
+      case DT_PLTRELSZ:
+        module.relocation_counts[0] = value / sizeof(Relocation);
+        break;
+      case DT_RELA:
+        module.relocations[1] = located<Relocation>(module.base, value);
+        break;
+      case DT_RELASZ:
+        module.relocation_counts[1] = value / sizeof(Relocation);
+        break;
+      default:
+        break;
     }
   }
 }
@@ -68,7 +88,8 @@ bool read_module(const dl_phdr_info& info, Module& module) noexcept {
   module.loaded_count = info.dlpi_adds;
   module.unloaded_count = info.dlpi_subs;
   module.begin = ~std::uintptr_t{0};
-  for (const Header* header = info.dlpi_phdr; header != info.dlpi_phdr + info.dlpi_phnum; header++) {
+  for (const Header* header = info.dlpi_phdr; header != info.dlpi_phdr + info.dlpi_phnum;
+       header++) {
     std::uintptr_t begin = info.dlpi_addr + header->p_vaddr, end = begin + header->p_memsz;
     if (header->p_type == PT_LOAD) {
       module.begin = std::min(module.begin, begin);
@@ -124,7 +145,8 @@ ModuleCounts module_counts() noexcept {
 
 bool is_loaded_fully(const Module& module) noexcept {
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
-  // The loader makes a module known to the unwinder after relocating and protecting it, and before its constructors run.
+  // The loader makes a module known to the unwinder after relocating and protecting it, and before
+  // its constructors run.
   dl_find_object found;
   return _dl_find_object(const_cast<void*>(module.dynamic), &found) == 0;
 #else
@@ -140,12 +162,14 @@ bool is_named(const Module& module, const Symbol& symbol, const char* name) noex
          std::strcmp(module.strings + symbol.st_name, name) == 0;
 }
 
-// Layout: bucket count, index of the first symbol, size of the bloom filter, its shift; filter, buckets, chains.
+// Layout: bucket count, index of the first symbol, size of the bloom filter, its shift; filter,
+// buckets, chains.
 const Symbol* find_by_gnu_hash(const Module& module, const char* name) noexcept {
   const auto* symbols = static_cast<const Symbol*>(module.symbols);
   const std::uint32_t* table = module.gnu_hash;
   std::uint32_t bucket_count = table[0], first = table[1];
-  const std::uint32_t* buckets = table + 4 + table[2] * (sizeof(ElfW(Addr)) / sizeof(std::uint32_t));
+  const std::uint32_t* buckets =
+      table + 4 + table[2] * (sizeof(ElfW(Addr)) / sizeof(std::uint32_t));
   const std::uint32_t* chains = buckets + bucket_count;
   std::uint32_t hash = 5381;
   for (const char* c = name; *c != '\0'; c++) hash = hash * 33 + static_cast<unsigned char>(*c);
@@ -192,9 +216,11 @@ void each_slot(const Module& module, SlotVisitor visit, void* cookie) noexcept {
   for (int table = 0; table < 2; table++) {
     const auto* relocation = static_cast<const Relocation*>(module.relocations[table]);
     if (relocation == nullptr) continue;
-    for (const auto* end = relocation + module.relocation_counts[table]; relocation != end; relocation++) {
+    for (const auto* end = relocation + module.relocation_counts[table]; relocation != end;
+         relocation++) {
       auto type = static_cast<std::uint32_t>(ELF64_R_TYPE(relocation->r_info));
-      bool named = type == kCallSlot || type == kDataSlot || (type == kPointer && relocation->r_addend == 0);
+      bool named =
+          type == kCallSlot || type == kDataSlot || (type == kPointer && relocation->r_addend == 0);
       if (!named) continue;
       visit(reinterpret_cast<void**>(module.base + relocation->r_offset),
             module.strings + symbols[ELF64_R_SYM(relocation->r_info)].st_name, cookie);

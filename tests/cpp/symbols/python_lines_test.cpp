@@ -124,10 +124,11 @@ TEST(PythonLine, IsZeroOutsideTheTable) {
 }
 
 TEST(PythonLine, IsZeroFromTheFirstMalformedEntryOn) {
-  EXPECT_EQ(python_line("\x80\x11\x01\x80\x11", 7, 0), 7);
-  EXPECT_EQ(python_line("\x80\x11\x01\x80\x11", 7, 2), 0) << "an entry without its mark";
+  EXPECT_EQ(python_line("\x80\x11\x01\x11\x80\x11", 7, 0), 7);
+  EXPECT_EQ(python_line("\x80\x11\x01\x11\x80\x11", 7, 2), 0) << "an entry without its mark";
   EXPECT_EQ(python_line("\x80\x80\x11", 7, 0), 0) << "a mark inside an entry";
   EXPECT_EQ(python_line("\xe8\x7f\x7f\x7f\x7f\x7f\x7f\x01", 7, 0), 0) << "a number of 42 bits";
+  EXPECT_EQ(python_line("\xf0\x00\x7f\x7f\x7f\x7f\x7f\x7f\x01\x00\x00"s, 7, 0), 0) << "another";
   EXPECT_EQ(python_line("\xe8\x7f\x7f\x7f\x7f\x7f\x03", 7, 0), 0) << "a line below 0";
   EXPECT_EQ(python_line("\xe8\x7e\x7f\x7f\x7f\x7f\x03", 7, 0), 0) << "a line beyond int";
 }

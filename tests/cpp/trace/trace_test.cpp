@@ -83,6 +83,15 @@ TEST(TraceLine, OfAnIdleLineIsZeroWithThePlaceAsFarAsKnown) {
   EXPECT_EQ(unknown.self, Counters{});
 }
 
+TEST(TraceLine, OfAFileIsNotThatOfAnother) {
+  SnapshotMaker maker;
+  maker.row(maker.node(0, maker.code("f", "/a.py", 1), 2), live(1));
+  maker.row(maker.node(0, maker.code("f", "/b.py", 1), 2), live(10));
+  const Trace trace = build(maker.snapshot);
+  EXPECT_EQ(trace.line("/a.py", 2).self, live(1));
+  EXPECT_EQ(trace.line("/b.py", 2).self, live(10));
+}
+
 TEST(TraceLine, TakesAFileBeforeAFunctionOfTheSameName) {
   SnapshotMaker maker;
   maker.row(maker.node(0, maker.code("same", "/a.py", 1), 2), live(1));

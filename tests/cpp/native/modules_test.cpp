@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "native/run_program.hpp"
+
+// Libraries that come and go while a scope is open.
+namespace {
+
+std::string numbers(const char* name) { return output_of("known_modules", name); }
+
+TEST(Modules, OpenedInAScopeAreSeenAndFoundByTheCallersRunpath) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(numbers("opened_in_scope"),
+            "malloc allocated 1/1000 freed 1/1000 live 0/0 peak 1/1000 temporary 1 reallocated 0\n"
+            "new allocated 1/4 freed 0/0 live 1/4 peak 0/0 temporary 0 reallocated 0\n");
+}
+
+TEST(Modules, OpenedBetweenScopesAreSeen) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(numbers("opened_before"),
+            "malloc allocated 1/10 freed 0/0 live 1/10 peak 1/10 temporary 0 reallocated 0\n");
+}
+
+TEST(Modules, AtAnAddressOfOneThatIsGoneAreSeen) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(
+      numbers("addresses_reused"),
+      "malloc allocated 50/500 freed 0/0 live 50/500 peak 50/500 temporary 0 reallocated 0\n");
+}
+
+TEST(Modules, LookingEndsAndNothingCountsTwice) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(numbers("many_calls_after"),
+            "malloc allocated 2000/20000 freed 2000/20000 live 0/0 peak 1/10 temporary 2000 "
+            "reallocated 0\n");
+}
+
+TEST(Modules, NotFoundIsNoEvent) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(numbers("nothing_found"), "");
+}
+
+TEST(Modules, WithAnAllocatorOfTheirOwnKeepIt) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(numbers("own_allocator"), "");
+}
+
+}  // namespace

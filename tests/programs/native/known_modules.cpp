@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// Libraries that come and go while a scope is open.
+#include <dlfcn.h>
+#include <link.h>
+
+#include <climits>
+
+#include "recorded.hpp"
+
+namespace {
+
+using recorded::require;
+
+using Open = void* (*)(const char*);
+using Allocate = void* (*)(std::size_t);
+using Free = void (*)(void*);
+using IsInArena = bool (*)(const void*);
+
+std::string folder;
+Open caller_open;
+
+template <class Function>
+Function find(void* library, const char* name) {
+  auto function = reinterpret_cast<Function>(dlsym(library, name));
+  require(function != nullptr, name);
+  return function;
+}
+
+void* open_here(const char* name) {
+  char path[PATH_MAX];
+  std::snprintf(path, sizeof path, "%s/%s", folder.c_str(), name);
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  require(library != nullptr, path);
+  return library;
+}
+
+// Only the RUNPATH of the library that calls dlopen leads to the plugin.
+void opened_in_scope() {
+  void* plugin = caller_open("libnative_plugin.so");
+  require(plugin != nullptr, "the caller's RUNPATH is used");
+  void* p = find<Allocate>(plugin, "plugin_allocate")(1000);
+  find<Free>(plugin, "plugin_free")(p);
+  find<void* (*)()>(plugin, "plugin_new")();
+}
+
+// Two libraries of the same layout take turns at the same address.
+void addresses_reused() {
+  int reused = 0;
+  std::uintptr_t before = 0;
+  for (int i = 0; i < 50; i++) {
+    void* plugin = caller_open(i % 2 == 0 ? "libnative_plugin.so" : "libnative_plugin_twin.so");
+    require(plugin != nullptr, "dlopen");
+    reused += reinterpret_cast<link_map*>(plugin)->l_addr == before;
+    before = reinterpret_cast<link_map*>(plugin)->l_addr;
+    find<Allocate>(plugin, "plugin_allocate")(10);
+    require(dlclose(plugin) == 0, "dlclose");
+  }
+  require(reused > 0, "the loader reuses addresses");
+}
+
+// (An error's record is the program's own, so main has made one before.)
+void nothing_found() {
+  for (int i = 0; i < 3; i++)
+    require(dlopen("libno_such_library.so", RTLD_NOW) == nullptr, "dlopen fails");
+}
+
+void own_allocator() {
+  void* library = open_here("libnative_own_malloc.so");
+  void* p = find<Allocate>(library, "own_allocate")(100);
+  void* q = find<Allocate>(library, "own_allocate_through_pointer")(100);
+  auto is_in_arena = find<IsInArena>(library, "own_is_in_arena");
+  require(is_in_arena(p) && is_in_arena(q), "the library keeps its allocator");
+}
+
+// The reasons to be seen are over when the thread has made some calls; nothing is lost or counted
+// twice by then.
+void many_calls_after() {
+  void* plugin = caller_open("libnative_plugin.so");
+  auto allocate = find<Allocate>(plugin, "plugin_allocate");
+  auto release = find<Free>(plugin, "plugin_free");
+  for (int i = 0; i < 1000; i++) release(allocate(10));
+  for (int i = 0; i < 1000; i++) std::free(std::malloc(10));
+}
+
+// Opened between two scopes: the next scope looks.
+void opened_before() {
+  void* plugin = caller_open("libnative_plugin.so");
+  auto allocate = find<Allocate>(plugin, "plugin_allocate");
+  recorded::Scope scope;
+  allocate(10);
+  scope.end();
+  recorded::print(scope.finish());
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  folder = arguments[0];
+  folder = folder.substr(0, folder.rfind('/'));
+  caller_open = find<Open>(open_here("libnative_caller.so"), "caller_open");
+  dlopen("libno_such_library.so", RTLD_NOW);
+  if (count == 2 && std::string(arguments[1]) == "opened_before") {
+    recorded::start();
+    opened_before();
+    return 0;
+  }
+  return recorded::run(count, arguments,
+                       {{"opened_in_scope", opened_in_scope},
+                        {"addresses_reused", addresses_reused},
+                        {"nothing_found", nothing_found},
+                        {"own_allocator", own_allocator},
+                        {"many_calls_after", many_calls_after}});
+}
