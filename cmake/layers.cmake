@@ -23,7 +23,8 @@ function(malloc_tracer_layer name)
     if(LAYER_HOOK_ZONE)
       # Code that runs inside malloc (docs: the header of capture/events.hpp): nothing that could allocate or call into the C++ runtime.
       target_compile_options(${target} PRIVATE -fno-exceptions -fno-rtti -ftls-model=initial-exec -fno-plt
-                                               -fno-threadsafe-statics)
+                                               -fno-threadsafe-statics
+                                               -fno-tree-slp-vectorize)
     endif()
     set(scope PUBLIC)
   else()

@@ -26,14 +26,17 @@ def class_subject(cls: type, functions: list[FunctionType]) -> Subject:
     """Lists every function of the class body that ran: those with numbers, and the constructors."""
 
     def subject(data: TraceData) -> tuple[list[Stretch], str]:
-        lines = {(line.file, line.number) for line in data.lines}
+        ran = {(line.file, line.number) for line in data.lines}
+        allocated = {(line.file, line.number) for line in data.lines if line.self.allocated_count}
         shown: list[Stretch] = []
         covered: set[tuple[str, int]] = set()
         for function in sorted(functions, key=lambda each: (each.__code__.co_filename, each.__code__.co_firstlineno)):
             stretch = function_stretch(function)
             places = stretch.places()
-            is_constructor = function.__name__ in ("__new__", "__init__") and bool(stretch.text)
-            if (is_constructor or places & lines) and not places <= covered:
+            is_constructor = function.__name__ in ("__new__", "__init__")
+            # Without source (what dataclass makes) there is nothing to show but numbers.
+            is_shown = is_constructor or places & ran if stretch.text else places & allocated
+            if is_shown and not places <= covered:
                 covered |= places
                 shown.append(stretch)
         what = "has no function of its own that ran" if functions else "has no Python code of its own"

@@ -98,7 +98,9 @@ def class_functions(cls: type) -> list[FunctionType]:
     """Returns the Python functions of a class body, those of classes nested in it included."""
     prefix = cls.__qualname__ + "."  # without it: defined elsewhere and only named here
     found: list[FunctionType] = []
-    for value in list(vars(cls).values()):
+    fields = vars(cls).get("__dataclass_fields__", {})
+    factories = [field.default_factory for field in fields.values()]
+    for value in [*vars(cls).values(), *factories]:
         if isinstance(value, type):
             found += class_functions(value) if value.__qualname__.startswith(prefix) else []
             continue

@@ -2,6 +2,7 @@
 #include "capture/accounting.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 
 #include "capture/windows.hpp"
@@ -74,9 +75,6 @@ void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexce
   account.stamp = engine.tick;
 }
 
-std::uint32_t id_of(const Lane& lane, const Account& account) noexcept {
-  return static_cast<std::uint32_t>(&account - lane.accounts);
-}
 
 std::uint64_t hash_account(std::uint32_t id) noexcept { return memory::hash_pair(engine.infos[id].place, engine.infos[id].window); }
 
@@ -103,13 +101,15 @@ std::uint32_t find_or_make(PlaceId place, WindowId window) noexcept {
   return id != 0 ? id : new_account(place, window);
 }
 
-void journal(WindowId window_id, PlaceId place, std::uint64_t bytes, bool temporary) noexcept {
+// What goes away after an ended scope's last return, so that its snapshot can undo it.
+void journal(Held held, bool temporary) noexcept {
   memory::SpinGuard guard(engine.intern);
-  const Window& window = engine.windows[window_id];
+  const AccountInfo& info = engine.infos[held.account];
+  const Window& window = engine.windows[info.window];
   for (std::uint32_t i = 0; i < window.count; i++) {
     if (!engine.scopes[window.ids[i]].ended) continue;
     if (engine.journal_count == engine.journal.capacity()) return engine.lose(Lost::kJournalFull);
-    engine.journal[engine.journal_count++] = JournalEntry{window.ids[i], place, bytes & ~(std::uint64_t{1} << 63), temporary};
+    engine.journal[engine.journal_count++] = JournalEntry{window.ids[i], info.place, held.bytes, held.blocks, temporary};
   }
 }
 
@@ -173,7 +173,9 @@ bool settle_lane(Lane& lane) noexcept {
   return higher;
 }
 
-MT_NOINLINE void enter_window(Lane& lane, WindowId window_id) noexcept {
+namespace {
+
+void enter_window(Lane& lane, WindowId window_id) noexcept {
   Run& run = lane.run;
   if (run.window == window_id && run.match != kNoRun) return;
   if (lane.main) {
@@ -197,50 +199,19 @@ MT_NOINLINE void enter_window(Lane& lane, WindowId window_id) noexcept {
     run.ceiling = kInfinite;
   } else {
     run.room = run.max = Lane::kCredit;
-    run.threshold = -1;  // every overdraft goes through add_at_peak
+    run.threshold = -1;  // every overdraft takes the long way
     run.ceiling = 2 * Lane::kCredit;
   }
   run.match = window.ended == 0 ? window_id : kNoRun;
   // The world may have been told to stop between our look and this store.
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (engine.stopping.load(std::memory_order_relaxed)) run.match = kNoRun;
+  if (engine.stopping.load(std::memory_order_relaxed) || engine.interrupted.load(std::memory_order_relaxed)) run.match = kNoRun;
 }
 
-MT_NOINLINE void add_at_peak(Lane& lane, Account& account, std::uint64_t bytes, std::int64_t room) noexcept {
-  Run& run = lane.run;
-  std::uint32_t id = id_of(lane, account);
-  if (lane.main) {
-    new_maximum(run, room);
-    if (account.stamp < run.rest_epoch) save(lane, id, account, true);
-    run.all_epoch = ++engine.tick;
-  } else if (account.stamp < run.all_epoch) {
-    save(lane, id, account, false);
-  }
-  account.allocated_bytes += bytes;
-  account.allocated_count++;
-  if (!lane.main) {
-    run.room = room;
-    hand_on(lane);
-  }
-}
+}  // namespace
 
-MT_NOINLINE void add_after_peak(Lane& lane, Account& account, std::uint64_t bytes) noexcept {
-  save(lane, id_of(lane, account), account, false);
-  lane.run.room -= static_cast<std::int64_t>(bytes);
-  account.allocated_bytes += bytes;
-  account.allocated_count++;
-}
-
-MT_NOINLINE void subtract_after_peak(Lane& lane, Account& account, std::uint64_t bytes, bool temporary) noexcept {
-  save(lane, id_of(lane, account), account, false);
-  lane.run.room += static_cast<std::int64_t>(bytes);
-  account.freed_bytes += bytes;
-  account.freed_count++;
-  account.temporary_count += temporary;
-}
-
-// The event has been applied, so the thread may step out of the accounting while the world stops.
-MT_NOINLINE void hand_on(Lane& lane) noexcept {
+void finish(Lane& lane) noexcept {
+  if (!lane.overdue) return;
   Thread* thread = lane.owner;
   thread->busy.store(0, std::memory_order_release);
   {
@@ -264,11 +235,41 @@ std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) n
   return id;
 }
 
+namespace {
+
+// The lane's counters of an account; the run's window is the account's. Requires: the account is of an open scope.
 Account& ready_account(Lane& lane, std::uint32_t id) noexcept {
   Account& account = lane.accounts[id];
   if (account.window == kNoWindow) account.window = engine.infos[id].window;
   if (account.window != lane.run.match) enter_window(lane, account.window);
   return account;
+}
+
+// The run's room after an event; `accounts` are about to change. True: it is a new maximum, and the caller ticks when they have changed.
+bool move_room(Lane& lane, std::int64_t room, std::initializer_list<std::uint32_t> accounts) noexcept {
+  Run& run = lane.run;
+  bool maximum = lane.main && room < 0;
+  if (maximum) {
+    new_maximum(run, room);
+  } else {
+    run.room = room;
+    lane.overdue = lane.overdue || (!lane.main && (room < 0 || room > run.ceiling));
+  }
+  for (std::uint32_t id : accounts) {
+    Account& account = lane.accounts[id];
+    if (account.stamp < (maximum ? run.rest_epoch : run.all_epoch)) save(lane, id, account, maximum);
+  }
+  return maximum;
+}
+
+}  // namespace
+
+void charge(Lane& lane, std::uint32_t id, std::uint64_t bytes) noexcept {
+  Account& account = ready_account(lane, id);
+  bool maximum = move_room(lane, lane.run.room - static_cast<std::int64_t>(bytes), {id});
+  account.allocated_bytes += bytes;
+  account.allocated_count++;
+  if (maximum) lane.run.all_epoch = ++engine.tick;
 }
 
 memory::PageMap::Cell make_cell(std::uint32_t account, std::uint64_t address, std::uint64_t bytes) noexcept {
@@ -321,18 +322,25 @@ Held release_cell(memory::PageMap::Cell cell, std::uint64_t address) noexcept {
   return held;
 }
 
+Held release_account(std::uint32_t account, std::uint64_t bytes) noexcept { return Held{resolve(account), bytes}; }
+
+Held release_part(std::uint32_t id, std::uint64_t bytes) noexcept {
+  memory::SpinGuard guard(engine.intern);
+  while (id != 0 && engine.infos[id].window < kFirstWindow) {
+    const AccountInfo& info = engine.infos[id];
+    id = info.window == AccountInfo::kForwarded ? info.forward : 0;
+  }
+  return Held{id, bytes, 0};
+}
+
 void uncharge(Lane& lane, Held held, bool temporary) noexcept {
   if (held.account == 0) return;
   Account& account = ready_account(lane, held.account);
-  if (engine.windows[account.window].ended != 0) {
-    journal(account.window, engine.infos[held.account].place, held.bytes, temporary);
-  }
-  if (account.stamp < lane.run.all_epoch) return subtract_after_peak(lane, account, held.bytes, temporary);
-  lane.run.room += static_cast<std::int64_t>(held.bytes);
+  if (engine.windows[account.window].ended != 0) journal(held, temporary);
+  move_room(lane, lane.run.room + static_cast<std::int64_t>(held.bytes), {held.account});
   account.freed_bytes += held.bytes;
-  account.freed_count++;
+  account.freed_count += held.blocks;
   account.temporary_count += temporary;
-  lane.overdue = lane.overdue || lane.run.room > lane.run.ceiling;
 }
 
 namespace {
@@ -354,25 +362,14 @@ void count_reallocation(Lane& lane, const Window& before, std::uint32_t id) noex
 void recharge_in_window(Lane& lane, Held before, std::uint32_t id, std::uint64_t bytes) noexcept {
   Account& to = ready_account(lane, id);
   Account& from = ready_account(lane, before.account);
-  Run& run = lane.run;
-  std::int64_t room = run.room - static_cast<std::int64_t>(bytes) + static_cast<std::int64_t>(before.bytes);
-  bool maximum = lane.main && room < 0;
-  if (maximum) {
-    new_maximum(run, room);
-    if (from.stamp < run.rest_epoch) save(lane, before.account, from, true);
-    if (to.stamp < run.rest_epoch) save(lane, id, to, true);
-  } else {
-    run.room = room;
-    if (from.stamp < run.all_epoch) save(lane, before.account, from, false);
-    if (to.stamp < run.all_epoch) save(lane, id, to, false);
-  }
+  std::int64_t change = static_cast<std::int64_t>(before.bytes) - static_cast<std::int64_t>(bytes);
+  bool maximum = move_room(lane, lane.run.room + change, {before.account, id});
   from.freed_bytes += before.bytes;
   from.freed_count++;
   to.allocated_bytes += bytes;
   to.allocated_count++;
   lane.details[id].reallocated++;
-  if (maximum) run.all_epoch = ++engine.tick;
-  if (!lane.main) lane.overdue = lane.overdue || room < 0 || room > run.ceiling;
+  if (maximum) lane.run.all_epoch = ++engine.tick;
 }
 
 // Different windows: scope by scope, without a run. Main lane, or the world stopped.
@@ -407,7 +404,7 @@ void recharge_across(Lane& lane, Held before, std::uint32_t id, std::uint64_t by
   save(lane, before.account, from, true);
   from.freed_bytes += before.bytes;
   from.freed_count++;
-  if (old_window.ended != 0) journal(from.window, engine.infos[before.account].place, before.bytes, false);
+  if (old_window.ended != 0) journal(before, false);
   save(lane, id, to, true);
   to.allocated_bytes += bytes;
   to.allocated_count++;
@@ -428,14 +425,14 @@ void recharge(Lane& lane, Held before, std::uint32_t id, std::uint64_t bytes) no
   if (before.account != 0 && engine.infos[before.account].window == engine.infos[id].window) {
     return recharge_in_window(lane, before, id, bytes);
   }
-  if (before.account == 0) return add(lane, ready_account(lane, id), bytes);
+  if (before.account == 0) return charge(lane, id, bytes);
   if (lane.main) {
     settle(lane);
     return recharge_across(lane, before, id, bytes);
   }
   count_reallocation(lane, engine.windows[engine.infos[before.account].window], id);
   uncharge(lane, before, false);  // other lanes' peaks are approximate anyway: two steps
-  add(lane, ready_account(lane, id), bytes);
+  charge(lane, id, bytes);
 }
 
 Saved* saved_array(Lane& lane, std::uint32_t id) noexcept {

@@ -82,8 +82,9 @@ struct AccountInfo {
 struct JournalEntry {
   ScopeId scope;
   PlaceId place;
-  std::uint64_t bytes : 63;
-  std::uint64_t temporary : 1;
+  std::uint64_t bytes;
+  std::uint32_t blocks;
+  bool temporary;
 };
 
 struct Giant {  // a block of 4 GiB or more
@@ -125,7 +126,7 @@ struct alignas(64) Engine {
   memory::SpinLock world;
   std::uint64_t scope_serial = 0;
   std::uint32_t open_scopes = 0;
-  std::uint64_t session = 0;
+  bool fork_watched = false;
   void (*session_hook)(bool open) = nullptr;  // hooks are switched on before the first scope and off after the last
 
   // -- under `intern` (or with the world stopped)

@@ -19,8 +19,8 @@
 //                                                        failed:    put_back(old, cell)
 //
 // A record is cleared before the real free and written after the real malloc, so a racing thread can never inherit one. `Frames` says where
-// the program is: Frames::attached(thread) -> bool (holds the interpreter's lock), Frames::path(thread, attached) -> PathId,
-// Frames::refresh(thread) after scopes or code objects have changed.
+// the program is: Frames::attached(thread) -> bool (holds the interpreter's lock), Frames::path(thread, attached) -> PathId, known_path the
+// same or 0 if that takes a walk, Frames::refresh(thread) after scopes or code objects have changed.
 //
 // What may go wrong in here, and does not reach the program: a table is full, memory is short, a signal handler allocates inside a hook,
 // the stack is too deep. Each is counted in Engine::lost and printed by every report. No exception, no allocation but mmap, no Python
@@ -30,19 +30,28 @@ namespace malloc_tracer::capture {
 using snapshot::Allocator;
 using Cell = memory::PageMap::Cell;
 
-// One thread inside the accounting; the world waits for it. False if a signal handler came in the middle: then nothing may be touched.
+// In and out of the accounting; the world waits for a thread that is in. A signal handler that comes in the middle finds the thread in, and
+// may touch nothing: callers ask `is_in` first.
+MT_INLINE bool is_in(const Thread& thread) noexcept { return thread.busy.load(std::memory_order_relaxed) != 0; }
+MT_INLINE void step_in(Thread& thread) noexcept {
+  thread.busy.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+MT_INLINE void step_out(Thread& thread) noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  thread.busy.store(0, std::memory_order_release);
+}
+
+// The same for the rare events; false if a signal handler came in the middle.
 class Busy {
  public:
-  MT_INLINE explicit Busy(Thread& thread) noexcept : thread_(thread) {
-    entered_ = thread.busy.load(std::memory_order_relaxed) == 0;
-    if (MT_LIKELY(entered_)) thread.busy.store(1, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+  explicit Busy(Thread& thread) noexcept : thread_(thread), entered_(!is_in(thread)) {
+    if (entered_) step_in(thread);
   }
-  MT_INLINE ~Busy() {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (MT_LIKELY(entered_)) thread_.busy.store(0, std::memory_order_release);
+  ~Busy() {
+    if (entered_) step_out(thread_);
   }
-  MT_INLINE explicit operator bool() const noexcept { return entered_; }
+  explicit operator bool() const noexcept { return entered_; }
   Busy(const Busy&) = delete;
   Busy& operator=(const Busy&) = delete;
 
@@ -74,34 +83,53 @@ inline void put_back(const void* p, Cell cell) noexcept {
   if (cell != 0) *page_map.make(address_of(p)) = cell;
 }
 
+// Both are entered with the thread in, and step out.
 template <class Frames>
-MT_NOINLINE void alloc_long_way(Thread& thread, std::uint64_t address, std::uint64_t bytes, Allocator allocator) noexcept;
+MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept;
 template <class Frames>
-MT_NOINLINE void free_long_way(Thread& thread, Lane& lane, std::uint64_t address, Cell cell, bool temporary) noexcept;
+MT_NOINLINE void free_long_way(Thread& thread, std::uint64_t address, Cell cell, bool temporary) noexcept;
 
+// Gives `p` back, so that a hook can end in it. The path is the one of the previous event if the stack is; everything else, from a changed
+// stack to a new account, takes the long way: nothing is written before that is decided.
 template <class Frames>
-MT_INLINE void on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
   if (thread.window == kNoWindow) {  // no scope is active here
     thread.last_address = 0;
-    return;
+    return p;
   }
-  Busy busy(thread);
-  if (MT_UNLIKELY(!busy)) return engine.lose(Lost::kReentered);
-  std::uint64_t address = address_of(p);
+  if (MT_UNLIKELY(is_in(thread))) return engine.lose(Lost::kReentered), p;
+  step_in(thread);
   bool attached = Frames::attached(thread);
-  Lane& lane = *thread.lane[attached];
-  PlaceSlot slot = engine.tree.slot(place_of(Frames::path(thread, attached), allocator));
-  Cell* cell = page_map.find(address);
-  WindowId window = lane.run.match;
+  Run& run = thread.lane[attached]->run;
+  WindowId window = run.match;
+  PlaceSlot slot = engine.tree.slot(place_of(Frames::known_path(thread, attached), allocator));  // no path: an empty slot
+  Account& account = thread.lane[attached]->accounts[slot.account];
+  Cell* cell = page_map.find(address_of(p));
+  std::int64_t room = run.room - static_cast<std::int64_t>(bytes);
   if (MT_UNLIKELY(slot.window != window) || MT_UNLIKELY(thread.window != window) || MT_UNLIKELY(bytes >> 32) ||
       MT_UNLIKELY(cell == nullptr) || MT_UNLIKELY(*cell >= engine.generation) || MT_UNLIKELY(--thread.until_sample == 0)) {
-    return alloc_long_way<Frames>(thread, address, bytes, allocator);
+    return alloc_long_way<Frames>(thread, p, bytes, allocator);
   }
+  if (room < 0) {
+    std::int64_t max = run.max - room;
+    if (MT_UNLIKELY(max > run.threshold) || MT_UNLIKELY(account.stamp < run.rest_epoch)) {
+      return alloc_long_way<Frames>(thread, p, bytes, allocator);
+    }
+    run.max = max;
+    run.room = 0;
+    run.all_epoch = ++engine.tick;
+  } else {
+    if (MT_UNLIKELY(account.stamp < run.all_epoch)) return alloc_long_way<Frames>(thread, p, bytes, allocator);
+    run.room = room;
+  }
+  account.allocated_bytes += bytes;
+  account.allocated_count++;
   Cell value = engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift | bytes;
   *cell = value;
-  thread.last_address = address;
+  thread.last_address = address_of(p);
   thread.last_cell = value;
-  add(lane, lane.accounts[slot.account], bytes);
+  step_out(thread);
+  return p;
 }
 
 template <class Frames>
@@ -109,13 +137,22 @@ MT_INLINE void on_free(Thread& thread, const void* p, Cell cell) noexcept {
   std::uint64_t address = address_of(p), last = thread.last_address;
   thread.last_address = 0;  // any free is an event, whoever's block it was
   if (cell == 0) return;
-  Busy busy(thread);
-  if (MT_UNLIKELY(!busy)) return engine.lose(Lost::kReentered);
+  if (MT_UNLIKELY(is_in(thread))) return engine.lose(Lost::kReentered);
+  step_in(thread);
   bool temporary = last == address && thread.last_cell == cell;  // and the record: another thread's block may stand there now
-  Lane& lane = *thread.lane[Frames::attached(thread)];
+  const Lane& lane = *thread.lane[Frames::attached(thread)];
+  Run& run = thread.lane[Frames::attached(thread)]->run;
   Account& account = lane.accounts[memory::PageMap::account(cell)];
-  if (MT_UNLIKELY(account.window != lane.run.match)) return free_long_way<Frames>(thread, lane, address, cell, temporary);
-  subtract(lane, account, static_cast<std::uint32_t>(cell), temporary);
+  std::int64_t room = run.room + static_cast<std::uint32_t>(cell);
+  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(account.stamp < run.all_epoch) ||
+      MT_UNLIKELY(room > run.ceiling)) {
+    return free_long_way<Frames>(thread, address, cell, temporary);
+  }
+  run.room = room;
+  account.freed_bytes += static_cast<std::uint32_t>(cell);
+  account.freed_count++;
+  account.temporary_count += temporary;
+  step_out(thread);
 }
 
 // `cell` is what take(old) gave; the real reallocation has succeeded.

@@ -12,10 +12,9 @@ template <class Frames>
 bool catch_up(Thread& thread) noexcept {
   while (MT_UNLIKELY(engine.stopping.load(std::memory_order_acquire))) wait_for_world(thread);
   if (MT_UNLIKELY(engine.interrupted.load(std::memory_order_relaxed)) && Frames::attached(thread)) {
-    thread.busy.store(0, std::memory_order_release);
+    step_out(thread);
     engine.interrupt();
-    thread.busy.store(1, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+    step_in(thread);
   }
   if (thread.window == kStale) {
     refresh_window(thread);
@@ -24,13 +23,13 @@ bool catch_up(Thread& thread) noexcept {
   return thread.window != kNoWindow;
 }
 
-// The account for an allocation of this thread here and now; 0 if it cannot be recorded.
+// The account for an allocation of this thread here and now; 0 if it cannot or must not be recorded.
 template <class Frames>
-std::uint32_t account_here(Thread& thread, bool attached, Allocator allocator) noexcept {
-  PathId path = Frames::path(thread, attached);
-  PlaceSlot slot = engine.tree.slot(place_of(path, allocator));
-  if (slot.window == thread.window) return slot.account;
-  return account_of(thread, place_of(path, allocator), thread.window);
+std::uint32_t account_here(Thread& thread, bool attached, std::uint64_t bytes, Allocator allocator) noexcept {
+  PlaceId place = place_of(Frames::path(thread, attached), allocator);
+  PlaceSlot slot = engine.tree.slot(place);
+  if (MT_LIKELY(slot.window == thread.window)) return slot.account;
+  return Frames::ours(thread, attached, bytes, allocator) ? 0 : account_of(thread, place, thread.window);
 }
 
 // Writes the record of a new block. An address handed out again means that its free was not seen: it is freed first, by nobody.
@@ -53,38 +52,50 @@ inline bool write_cell(Thread& thread, Lane& lane, std::uint64_t address, std::u
 }
 
 template <class Frames>
-MT_NOINLINE void alloc_long_way(Thread& thread, std::uint64_t address, std::uint64_t bytes, Allocator allocator) noexcept {
-  thread.last_address = 0;
+void record_alloc(Thread& thread, std::uint64_t address, std::uint64_t bytes, Allocator allocator) noexcept {
   if (!catch_up<Frames>(thread)) return;
   bool attached = Frames::attached(thread);
-  if (Frames::ours(thread, attached, bytes, allocator)) return;
+  std::uint32_t account = account_here<Frames>(thread, attached, bytes, allocator);
   Lane& lane = *thread.lane[attached];
-  if (thread.until_sample == 0) sample(thread, lane);
-  std::uint32_t account = account_here<Frames>(thread, attached, allocator);
+  if (MT_UNLIKELY(thread.until_sample == 0)) sample(thread, lane);
   if (account == 0 || !write_cell(thread, lane, address, account, bytes)) return;
-  add(lane, ready_account(lane, account), bytes);
-}
-
-template <class Frames>
-MT_NOINLINE void free_long_way(Thread& thread, Lane&, std::uint64_t address, Cell cell, bool temporary) noexcept {
-  catch_up<Frames>(thread);
-  if (cell < engine.generation) return;  // the session ended while we waited
-  Lane& lane = *thread.lane[Frames::attached(thread)];
-  uncharge(lane, release_cell(cell, address), temporary);
+  charge(lane, account, bytes);
   finish(lane);
 }
 
 template <class Frames>
+MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+  thread.last_address = 0;
+  record_alloc<Frames>(thread, address_of(p), bytes, allocator);
+  step_out(thread);
+  return p;
+}
+
+template <class Frames>
+MT_NOINLINE void free_long_way(Thread& thread, std::uint64_t address, Cell cell, bool temporary) noexcept {
+  catch_up<Frames>(thread);
+  if (cell >= engine.generation) {  // else the session ended while we waited
+    Lane& lane = *thread.lane[Frames::attached(thread)];
+    uncharge(lane, release_cell(cell, address), temporary);
+    finish(lane);
+  }
+  step_out(thread);
+}
+
+template <class Frames>
 void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
-  if (cell == 0) return on_alloc<Frames>(thread, p, bytes, allocator);
+  if (cell == 0) {
+    on_alloc<Frames>(thread, p, bytes, allocator);
+    return;
+  }
   Busy busy(thread);
   if (MT_UNLIKELY(!busy)) return engine.lose(Lost::kReentered);
   thread.last_address = 0;
   bool active = catch_up<Frames>(thread);
   if (cell < engine.generation) cell = 0;
   bool attached = Frames::attached(thread);
+  std::uint32_t account = active ? account_here<Frames>(thread, attached, bytes, allocator) : 0;
   Lane& lane = *thread.lane[attached];
-  std::uint32_t account = active ? account_here<Frames>(thread, attached, allocator) : 0;
   Held before = cell != 0 ? release_cell(cell, address_of(old)) : Held{0, 0};
   if (account == 0 || !write_cell(thread, lane, address_of(p), account, bytes)) {
     uncharge(lane, before, false);

@@ -10,6 +10,7 @@ namespace malloc_tracer::capture {
 struct NoFrames {
   static bool attached(Thread&) noexcept { return false; }
   static std::uint32_t path(Thread& thread, bool) noexcept { return thread.root; }
+  static std::uint32_t known_path(Thread& thread, bool) noexcept { return thread.root; }
   static void refresh(Thread&) noexcept {}
   static bool ours(Thread&, bool, std::uint64_t, snapshot::Allocator) noexcept { return false; }
 };

@@ -127,10 +127,10 @@ class Maker {
       if (entry.scope != scope_) continue;
       Counters& c = undone[entry.place];
       c.live_bytes += entry.bytes;
-      c.live_count += 1;
+      c.live_count += entry.blocks;
       c.freed_bytes -= entry.bytes;
-      c.freed_count -= 1;
-      c.temporary_count -= entry.temporary;
+      c.freed_count -= entry.blocks;
+      c.temporary_count -= entry.temporary ? 1 : 0;
     }
     for (const auto& [place, counters] : undone) add_row(place, counters);
   }

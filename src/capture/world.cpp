@@ -226,12 +226,6 @@ void settle_all_lanes() noexcept {
   }
 }
 
-void begin_session() noexcept {
-  engine.session++;
-  engine.sample_interval = Engine::kFirstSampleInterval;
-  if (engine.session_hook != nullptr) engine.session_hook(true);
-}
-
 namespace {
 
 void drop_accounts() noexcept {
@@ -324,6 +318,14 @@ void after_fork_in_child() {
 
 }  // namespace
 
+void begin_session() noexcept {
+  // After every other layer's: prepare handlers run last to first, and ours, which stops the session in a child, needs their locks free.
+  if (!engine.fork_watched) platform::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+  engine.fork_watched = true;
+  engine.sample_interval = Engine::kFirstSampleInterval;
+  if (engine.session_hook != nullptr) engine.session_hook(true);
+}
+
 bool start_engine() noexcept {
   if (engine.started) return true;
   constexpr std::uint32_t kLeast = 1u << 10;
@@ -338,7 +340,6 @@ bool start_engine() noexcept {
                engine.free_scopes.reserve(engine.scopes.capacity(), kLeast) && engine.lane_pages.reserve(1u << 16, kLeast);
   if (!ready) return false;
   engine.main.main = true;
-  platform::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
   engine.started = true;
   return true;
 }

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "memory/page_map.hpp"
 
+#include <initializer_list>
+
 #include "platform/prim.hpp"
 
 namespace malloc_tracer::memory {
+
+MT_NOINLINE PageMap::Cell* PageMap::find_unusual(std::uint64_t address) const noexcept {
+  if (address >> kAddressBits) return nullptr;
+  Cell* leaf = __atomic_load_n(&second_root_[address >> kLeafBits], __ATOMIC_ACQUIRE);
+  return leaf != nullptr ? leaf + ((address >> 4) & kLeafMask) : nullptr;
+}
 
 MT_COLD PageMap::Cell* PageMap::make_leaf(std::uint64_t address) noexcept {
   if (address >> kAddressBits) return nullptr;
@@ -11,8 +19,9 @@ MT_COLD PageMap::Cell* PageMap::make_leaf(std::uint64_t address) noexcept {
   if (leaf == nullptr) return nullptr;
   // Page faults are the largest cost of a cold scope: 1.88 -> 1.63 with large pages (design.md section 3).
   platform::prefer_large_pages(leaf, kLeafBytes);
+  Cell** root = (address & 8) != 0 ? second_root_ : root_;
   Cell* there = nullptr;
-  if (!__atomic_compare_exchange_n(&root_[address >> kLeafBits], &there, leaf, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  if (!__atomic_compare_exchange_n(&root[address >> kLeafBits], &there, leaf, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
     platform::release(leaf, kLeafBytes);
     leaf = there;
   }
@@ -20,8 +29,10 @@ MT_COLD PageMap::Cell* PageMap::make_leaf(std::uint64_t address) noexcept {
 }
 
 void PageMap::clear() noexcept {
-  for (Cell* leaf : root_) {
-    if (leaf != nullptr) platform::forget(leaf, kLeafBytes);
+  for (auto* root : {root_, second_root_}) {
+    for (std::size_t i = 0; i < std::size_t{1} << (kAddressBits - kLeafBits); i++) {
+      if (root[i] != nullptr) platform::forget(root[i], kLeafBytes);
+    }
   }
 }
 

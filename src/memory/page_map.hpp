@@ -24,7 +24,7 @@ class PageMap {
 
   // The block's cell, nullptr where nothing has ever been recorded.
   MT_INLINE Cell* find(std::uint64_t address) const noexcept {
-    if (MT_UNLIKELY(address >> kAddressBits)) return nullptr;
+    if (MT_UNLIKELY(address & kUnusual)) return find_unusual(address);
     Cell* leaf = __atomic_load_n(&root_[address >> kLeafBits], __ATOMIC_ACQUIRE);
     return MT_LIKELY(leaf != nullptr) ? leaf + ((address >> 4) & kLeafMask) : nullptr;
   }
@@ -43,9 +43,15 @@ class PageMap {
   static constexpr std::uint64_t kLeafMask = (std::uint64_t{1} << (kLeafBits - 4)) - 1;
   static constexpr std::size_t kLeafBytes = (kLeafMask + 1) * sizeof(Cell);
 
+  // Addresses no program has, and blocks of up to 8 bytes of jemalloc, tcmalloc and mimalloc, of which two lie in one granule: the second
+  // has a leaf of its own. One mask for both, so that the usual case pays for neither.
+  static constexpr std::uint64_t kUnusual = ~((std::uint64_t{1} << kAddressBits) - 1) | 8;
+
+  Cell* find_unusual(std::uint64_t address) const noexcept;
   Cell* make_leaf(std::uint64_t address) noexcept;
 
   Cell* root_[std::size_t{1} << (kAddressBits - kLeafBits)] = {};
+  Cell* second_root_[std::size_t{1} << (kAddressBits - kLeafBits)] = {};  // of addresses 8 bytes into a granule
 };
 
 }  // namespace malloc_tracer::memory

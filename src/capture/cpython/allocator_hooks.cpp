@@ -48,8 +48,8 @@ void* hooked_malloc(void*, std::size_t bytes) noexcept {
     Inside inside(thread);
     p = original.malloc(original.ctx, bytes);
   }
-  if (MT_LIKELY(p != nullptr)) on_alloc<FramesOf<kDomain>>(thread, p, bytes, kLabels[kDomain]);
-  return p;
+  if (MT_UNLIKELY(p == nullptr)) return p;
+  return on_alloc<FramesOf<kDomain>>(here(), p, bytes, kLabels[kDomain]);
 }
 
 template <int kDomain>
@@ -62,8 +62,8 @@ void* hooked_calloc(void*, std::size_t count, std::size_t size) noexcept {
     Inside inside(thread);
     p = original.calloc(original.ctx, count, size);
   }
-  if (MT_LIKELY(p != nullptr)) on_alloc<FramesOf<kDomain>>(thread, p, count * size, kLabels[kDomain]);
-  return p;
+  if (MT_UNLIKELY(p == nullptr)) return p;
+  return on_alloc<FramesOf<kDomain>>(here(), p, count * size, kLabels[kDomain]);
 }
 
 template <int kDomain>

@@ -8,6 +8,9 @@ namespace malloc_tracer::capture::cpython {
 
 namespace {
 
+// The path of frames[index] = `frame` where it is now, looked up or made.
+MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept;
+
 // The scopes whose own frame this is, in the order they were opened: a marker before the frame, or after it.
 PathId with_markers(const Thread& thread, PathId path, const Frame* frame, bool inclusive) noexcept {
   for (std::uint32_t i = 0; i < thread.activation_count; i++) {
@@ -64,16 +67,12 @@ bool is_stop(const Thread& thread, const Frame* frame) noexcept {
   return frame == thread.stack.stop && thread.activations[0].code == code_of(frame);
 }
 
-}  // namespace
-
 MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
   StackCache& stack = thread.stack;
   if (stack.parents[index] != 0) return plain_node(stack, stack.parents[index], frame);
   PathId before = with_markers(thread, parent_of(thread, index), frame, true);
   return with_markers(thread, plain_node(stack, before, frame), frame, false);
 }
-
-namespace {
 
 // Keeps what is equal from the base (or the newest live barrier) up and rebuilds the rest.
 MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) noexcept {
@@ -126,10 +125,8 @@ bool find_cached(const StackCache& stack, const Frame* frame, std::uint64_t& ind
   return stack.frames[i].frame == frame;
 }
 
-}  // namespace
-
 // The stack has changed since the last event, mostly by a few frames at the top.
-MT_NOINLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
+PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   constexpr int kFew = 16;
   StackCache& stack = thread.stack;
   if (stack.thread_state != state) {
@@ -155,6 +152,18 @@ MT_NOINLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexce
     fresh[count++] = frame;
   }
   return walk_all(thread, state, top);
+}
+
+}  // namespace
+
+PathId path_in(Thread& thread, PyThreadState* state) noexcept {
+  Frame* top = state != nullptr ? top_frame(state) : nullptr;
+  if (top == nullptr) return thread.root;  // a thread that Python does not know, or that runs none
+  PathId path = walk(thread, state, top);
+#ifdef MALLOC_TRACER_CHECKED
+  path = checked_path(thread, state, path);
+#endif
+  return path;
 }
 
 void forget_stack(Thread& thread) noexcept {

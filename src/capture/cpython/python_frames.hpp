@@ -18,9 +18,6 @@ MT_INLINE std::uint32_t node_cache_index(std::uint64_t address, PathId parent) n
   return static_cast<std::uint32_t>((address >> 1) + parent * 41) & ((1u << StackCache::kNodeCacheBits) - 1);
 }
 
-// The path of frames[index] = `frame` now at `address`, looked up or made.
-MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept;
-MT_NOINLINE PathId walk(Thread& thread, PyThreadState* state, Frame* frame) noexcept;
 // Drops what the cache knows of frames and, if code objects have died, of instructions.
 void forget_stack(Thread& thread) noexcept;
 
@@ -45,10 +42,10 @@ MT_INLINE bool verify(const StackCache& stack, std::uint64_t top) noexcept {
   return MT_LIKELY(upper->previous == stack.link);
 }
 
-MT_INLINE PathId cached_path(Thread& thread, PyThreadState* state) noexcept {
-  if (MT_UNLIKELY(state == nullptr)) return thread.root;  // a thread that Python does not know
+// The path, if the stack is the one of the previous event up to the instruction of the innermost frame; else 0.
+MT_INLINE PathId known_path_in(Thread& thread, PyThreadState* state) noexcept {
+  if (MT_UNLIKELY(state == nullptr)) return 0;
   Frame* frame = top_frame(state);
-  if (MT_UNLIKELY(frame == nullptr)) return thread.root;
   StackCache& stack = thread.stack;
   std::uint64_t top = stack.top;
   if (MT_LIKELY(stack.frames[top].frame == frame) && MT_LIKELY(stack.thread_state == state) &&
@@ -56,33 +53,37 @@ MT_INLINE PathId cached_path(Thread& thread, PyThreadState* state) noexcept {
     std::uint64_t address = instruction_of(frame);
     if (MT_LIKELY(stack.frames[top].address == address)) return stack.nodes[top];
     PathId node = cached_node(stack, stack.parents[top], address);
-    if (MT_UNLIKELY(node == 0)) node = node_long_way(thread, top, frame);
+    if (MT_UNLIKELY(node == 0)) return 0;
     stack.frames[top].address = address;
     stack.nodes[top] = node;
     return node;
   }
-  return walk(thread, state, frame);
+  return 0;
 }
 
+// The path of the calling thread, walked as far as need be.
+PathId path_in(Thread& thread, PyThreadState* state) noexcept;
+
 // The checked build (MALLOC_TRACER_CHECKED) compares every event's path with a walk from scratch.
-PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept;
 struct PathChecks {
   std::uint64_t events, wrong;
 };
 extern constinit PathChecks path_checks;  // all zero in other builds
+PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept;
 
-MT_INLINE PathId path_in(Thread& thread, PyThreadState* state) noexcept {
+MT_INLINE PathId known_path_checked(Thread& thread, PyThreadState* state) noexcept {
+  PathId path = known_path_in(thread, state);
 #ifdef MALLOC_TRACER_CHECKED
-  return checked_path(thread, state, cached_path(thread, state));
-#else
-  return cached_path(thread, state);
+  if (path != 0) path = checked_path(thread, state, path);
 #endif
+  return path;
 }
 
 // For the domains whose callers hold the GIL by contract.
 struct AttachedFrames {
   static bool attached(Thread&) noexcept { return true; }
-  MT_INLINE static PathId path(Thread& thread, bool) noexcept { return path_in(thread, attached_state()); }
+  MT_INLINE static PathId known_path(Thread& thread, bool) noexcept { return known_path_checked(thread, attached_state()); }
+  static PathId path(Thread& thread, bool) noexcept { return path_in(thread, attached_state()); }
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }
   static bool ours(Thread&, bool, std::uint64_t bytes, snapshot::Allocator allocator) noexcept {
     return is_event_bookkeeping(attached_state(), bytes, allocator);
@@ -92,7 +93,10 @@ struct AttachedFrames {
 // For everything else that may be called anywhere.
 struct PythonFrames {
   static bool attached(Thread&) noexcept { return is_attached(); }
-  MT_INLINE static PathId path(Thread& thread, bool attached) noexcept {
+  MT_INLINE static PathId known_path(Thread& thread, bool attached) noexcept {
+    return known_path_checked(thread, attached ? attached_state() : own_state());
+  }
+  static PathId path(Thread& thread, bool attached) noexcept {
     return path_in(thread, attached ? attached_state() : own_state());
   }
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }

@@ -149,7 +149,8 @@ bool scan_module(const Module& module, void* cookie) noexcept {
     scan.unloaded = module.unloaded_count;
   }
   bool old = was_seen(scan, module);
-  if (!old && !platform::is_loaded_fully(module)) {
+  // Also where the place is known: another module may be moving in. Its slots will be final later.
+  if (!platform::is_loaded_fully(module)) {
     scan.unfinished++;
     return true;
   }
@@ -233,13 +234,13 @@ bool find_real_functions(const FunctionName* names) noexcept {
 
 void patcher_after_fork() noexcept { patcher.at_work.store(false, std::memory_order_relaxed); }
 
-void patch_new_modules(bool wait) noexcept {
+void patch_new_modules() noexcept {
   if (patcher.lazy_count != 0) platform::each_module(check_lazy_slots, nullptr);
   for (;;) {
     platform::ModuleCounts counts = platform::module_counts();
     if (counts.loaded == patcher.loaded && counts.unloaded == patcher.unloaded) return;
-    if (scan_modules(false) || !wait) return;
-    platform::yield();
+    if (scan_modules(false)) return;
+    platform::yield();  // another thread has looked, and is about to write down what it saw
   }
 }
 

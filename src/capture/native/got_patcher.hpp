@@ -25,9 +25,9 @@ struct FunctionName {
 // lives on. False if there is no malloc.
 bool find_real_functions(const FunctionName* names) noexcept;
 
-// Patches modules not seen yet. With `wait`, not returning before it is done; without, another
-// thread that patches right now is enough.
-void patch_new_modules(bool wait) noexcept;
+// Patches modules not seen yet. Requires: `inside` is set, so that a signal handler in the middle
+// of this does not wait for it.
+void patch_new_modules() noexcept;
 
 // In a forked child: the thread that was patching may not exist any more.
 void patcher_after_fork() noexcept;

@@ -9,32 +9,6 @@
 // first block of a program's own arena stands at the same address. Hook safe.
 namespace malloc_tracer::capture::native {
 
-// The account that counts now for a block of `id`, which lives on; 0 if no open scope wants it.
-inline std::uint32_t account_now(std::uint32_t id) noexcept {
-  memory::SpinGuard guard(engine.intern);
-  while (id != 0 && engine.infos[id].window < kFirstWindow) {
-    const AccountInfo& info = engine.infos[id];
-    id = info.window == AccountInfo::kForwarded ? info.forward : 0;
-  }
-  return id;
-}
-
-// A block goes away.
-inline Held release_account(std::uint32_t account, std::uint64_t bytes) noexcept {
-  Held held =
-      release_cell(engine.generation | std::uint64_t{account} << memory::PageMap::kAccountShift, 0);
-  held.bytes = bytes;
-  return held;
-}
-
-// A part of a block goes away: its bytes are freed, the block is not.
-inline void uncharge_part(Lane& lane, std::uint32_t account, std::uint64_t bytes) noexcept {
-  std::uint32_t id = account_now(account);
-  if (id == 0) return;
-  uncharge(lane, Held{id, bytes}, false);
-  lane.accounts[id].freed_count--;
-}
-
 inline Cell mark_of(std::uint32_t account, std::uint64_t generation) noexcept {
   return generation | std::uint64_t{account} << memory::PageMap::kAccountShift;
 }
@@ -42,9 +16,8 @@ inline Cell mark_of(std::uint32_t account, std::uint64_t generation) noexcept {
 // The account for a new mapping, 0 if it is not recorded. Requires: busy.
 template <class Frames>
 std::uint32_t mapping_account(Thread& thread, bool attached, std::uint64_t bytes) noexcept {
-  if (thread.window == kNoWindow || Frames::ours(thread, attached, bytes, Allocator::kMmap))
-    return 0;
-  return account_here<Frames>(thread, attached, Allocator::kMmap);
+  if (thread.window == kNoWindow) return 0;
+  return account_here<Frames>(thread, attached, bytes, Allocator::kMmap);
 }
 
 // Writes the record of a mapping that has been charged.
@@ -69,7 +42,8 @@ void on_map(Thread& thread, Range range) noexcept {
   if (account == 0) return;
   record_mapping(thread, range, account, engine.generation);
   Lane& lane = *thread.lane[attached];
-  add(lane, ready_account(lane, account), range.end - range.begin);
+  charge(lane, account, range.end - range.begin);
+  finish(lane);
 }
 
 // `cut` has been committed.
@@ -90,7 +64,7 @@ void on_unmap(Thread& thread, const Cut& cut) noexcept {
                        thread.last_cell == mark_of(piece.account, piece.generation);
       uncharge(lane, release_account(piece.account, cut.bytes(i)), temporary);
     } else {
-      uncharge_part(lane, piece.account, cut.bytes(i));
+      uncharge(lane, release_part(piece.account, cut.bytes(i)), false);
     }
   }
   finish(lane);

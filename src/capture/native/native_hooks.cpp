@@ -8,6 +8,7 @@
 #include "capture/native/mappings.hpp"
 #include "capture/native/stubs.hpp"
 #include "capture/world.hpp"
+#include "platform/prim.hpp"
 #include "memory/spin_lock.hpp"
 
 namespace malloc_tracer::capture::native {
@@ -101,7 +102,7 @@ extern "C" void mt_native_look() noexcept {
   Thread& thread = here();
   if (thread.inside != 0 || thread.busy.load(std::memory_order_relaxed) != 0) return;
   Aside aside(thread);
-  patch_new_modules(false);
+  patch_new_modules();
   count_look();
 }
 
@@ -114,6 +115,25 @@ extern "C" void mt_native_note_dlopen() noexcept {
   state.looks_of_others = 0;
   choose_table();
 }
+
+namespace {
+
+void before_fork() {
+  mappings.lock();
+  state.lock.lock();
+}
+
+void after_fork() {
+  state.lock.unlock();
+  mappings.unlock();
+}
+
+void after_fork_in_child() {
+  after_fork();
+  patcher_after_fork();
+}
+
+}  // namespace
 
 bool install_hooks(const Functions& hooks, std::span<const ExtraFunction> extra) noexcept {
   if (state.installed) return true;
@@ -129,6 +149,7 @@ bool install_hooks(const Functions& hooks, std::span<const ExtraFunction> extra)
     void*& hook = entries(mt_native_recording)[i];
     if (hook == nullptr) hook = entries(real)[i];
   }
+  platform::at_fork(before_fork, after_fork, after_fork_in_child);
   mt_native_real_dlopen = reinterpret_cast<void*>(real.dlopen);
   mt_native_active = real;
   state.installed = true;
@@ -147,18 +168,7 @@ void rescan_modules() noexcept {
   if (!state.installed) return;
   Thread& thread = here();
   Aside aside(thread);
-  patch_new_modules(true);
-}
-
-void before_native_fork() noexcept {
-  mappings.lock();
-  state.lock.lock();
-}
-
-void after_native_fork(bool child) noexcept {
-  state.lock.unlock();
-  mappings.unlock();
-  if (child) patcher_after_fork();
+  patch_new_modules();
 }
 
 }  // namespace malloc_tracer::capture::native

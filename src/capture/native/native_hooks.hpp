@@ -33,8 +33,4 @@ void set_native_recording(bool on) noexcept;
 // (a thread that holds the loader's lock may be waiting for the world).
 void rescan_modules() noexcept;
 
-// Around fork, in the thread that forks.
-void before_native_fork() noexcept;
-void after_native_fork(bool child) noexcept;
-
 }  // namespace malloc_tracer::capture::native

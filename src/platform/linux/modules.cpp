@@ -241,8 +241,8 @@ bool write_slot(const Module& module, void** slot, void* value) noexcept {
 }
 
 std::size_t page_bytes() noexcept {
-  static const std::size_t kBytes = getauxval(AT_PAGESZ);
-  return kBytes;
+  static const std::size_t bytes = getauxval(AT_PAGESZ);
+  return bytes;
 }
 
 namespace {

@@ -25,8 +25,10 @@ struct KeepErrno {
 
 void* reserve(std::size_t bytes) noexcept {
   KeepErrno keep;
-  void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (start == MAP_FAILED) return nullptr;
+  // Not the C library's mmap: where the engine is linked into the program, that is one of our own hooks.
+  long mapped = syscall(SYS_mmap, nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
+  if (mapped == -1) return nullptr;
+  void* start = reinterpret_cast<void*>(mapped);
   // Sparse arrays: one touched word must not cost a 2 MiB page where large pages are always on.
   madvise(start, bytes, MADV_NOHUGEPAGE);
   return start;
@@ -34,7 +36,7 @@ void* reserve(std::size_t bytes) noexcept {
 
 void release(void* start, std::size_t bytes) noexcept {
   KeepErrno keep;
-  if (start != nullptr) munmap(start, bytes);
+  if (start != nullptr) syscall(SYS_munmap, start, bytes);
 }
 
 void forget(void* start, std::size_t bytes) noexcept {

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdint>
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -105,8 +105,8 @@ TEST_F(AccountingTest, EveryInstructionAndCallerIsAPlaceOfItsOwn) {
   for (const auto& [stack, counters] : stacks(snapshot_of(scope))) {
     live[stack] = counters.live_bytes;
   }
-  EXPECT_EQ(live, (std::map<std::string, std::uint64_t>{
-                      {"f", 1}, {"f/h", 2}, {"f/h+8", 4}, {"g/h", 8}}));
+  EXPECT_EQ(live,
+            (std::map<std::string, std::uint64_t>{{"f", 1}, {"f/h", 2}, {"f/h+8", 4}, {"g/h", 8}}));
 }
 
 TEST_F(AccountingTest, AllocatorsOfOnePlaceAreCountedApart) {
@@ -209,9 +209,9 @@ TEST_F(AccountingTest, ABlockFreedByTheVeryNextEventIsTemporary) {
 
 TEST_F(AccountingTest, WhateverComesInBetweenABlockIsNotTemporary) {
   const ScopeRef scope = begin();
-  program().alloc(1, 10).free(99).free(1);                                   // a foreign free
-  program().alloc(1, 10).alloc(2, 10, Allocator::kPythonMem).free(1);        // another allocator
-  program().alloc(3, 10).realloc(2, 4, 20).free(3);                          // a reallocation
+  program().alloc(1, 10).free(99).free(1);                             // a foreign free
+  program().alloc(1, 10).alloc(2, 10, Allocator::kPythonMem).free(1);  // another allocator
+  program().alloc(3, 10).realloc(2, 4, 20).free(3);                    // a reallocation
   program().alloc(5, 10);
   suspend(scope, here(), false);
   program().alloc(6, 10);  // an event that is not recorded
@@ -284,19 +284,19 @@ TEST_F(AccountingTest, AReallocationIsAFreeOfTheOldAndAnAllocationOfTheNewSize) 
   const ScopeRef scope = begin();
   const PathId f = call(program().bottom(), "f"), g = call(program().bottom(), "g");
   program().at(f).alloc(1, 100).at(g).realloc(1, 2, 250);
-  EXPECT_EQ(stacks(snapshot_of(scope)), (Stacks{{"f",
-                                                 {.allocated_bytes = 100,
-                                                  .allocated_count = 1,
-                                                  .freed_bytes = 100,
-                                                  .freed_count = 1}},
-                                                {"g",
-                                                 {.live_bytes = 250,
-                                                  .live_count = 1,
-                                                  .peak_bytes = 250,
-                                                  .peak_count = 1,
-                                                  .allocated_bytes = 250,
-                                                  .allocated_count = 1,
-                                                  .reallocated_count = 1}}}));
+  EXPECT_EQ(
+      stacks(snapshot_of(scope)),
+      (Stacks{
+          {"f",
+           {.allocated_bytes = 100, .allocated_count = 1, .freed_bytes = 100, .freed_count = 1}},
+          {"g",
+           {.live_bytes = 250,
+            .live_count = 1,
+            .peak_bytes = 250,
+            .peak_count = 1,
+            .allocated_bytes = 250,
+            .allocated_count = 1,
+            .reallocated_count = 1}}}));
 }
 
 TEST_F(AccountingTest, OldAndNewSizeOfAReallocationAreNeverBothInThePeak) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Threads without the interpreter's lock: each has a lane of its own. Counters stay exact, the peak is never above the
-// truth and less than 2 * threads * 64 KiB below it.
-#include "capture/lane.hpp"
-
+// Threads without the interpreter's lock: each has a lane of its own. Counters stay exact, the peak
+// is never above the truth and less than 2 * threads * 64 KiB below it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,6 +19,7 @@
 #include <vector>
 
 #include "capture/engine_test.hpp"
+#include "capture/lane.hpp"
 
 namespace malloc_tracer::capture {
 namespace {
@@ -179,8 +178,8 @@ TEST_F(LanesTest, ManyWindowsOfFreesAreHandedOnInTime) {
   for (const ScopeRef scope : scopes) EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 0u);
 }
 
-// A thread that lets go of the lock uses accounts in its own lane that it has made in the main one, and the other way
-// round; their shares at the peak must be kept in both.
+// A thread that lets go of the lock uses accounts in its own lane that it has made in the main one,
+// and the other way round; their shares at the peak must be kept in both.
 TEST_F(LanesTest, APlaceUsedWithAndWithoutTheLockKeepsItsShareOfThePeak) {
   for (const bool first_locked : {true, false}) {
     const ScopeRef scope = begin();
@@ -279,9 +278,9 @@ class Storm {
       }
       const auto place = static_cast<int>(random() % kPlaces);
       const std::uint64_t bytes = random() % 16 == 0 ? random() % 40'000 : random() % 256;
-      const Block fresh{1 + static_cast<std::uint64_t>(thread) * kBlocksPerThread +
-                            next++ % kBlocksPerThread,
-                        bytes, place};
+      const Block fresh{
+          1 + static_cast<std::uint64_t>(thread) * kBlocksPerThread + next++ % kBlocksPerThread,
+          bytes, place};
       program.at(paths[static_cast<std::size_t>(place)]);
       auto& mine = sums[static_cast<std::size_t>(place)];
       switch (random() % 4) {
@@ -334,8 +333,12 @@ class Storm {
         EXPECT_LE(c.peak_bytes, c.allocated_bytes);
         EXPECT_LE(c.temporary_count, c.freed_count);
         switch (random() % 4) {
-          case 0: suspend(scopes[i], here(), random() % 2 == 0); break;
-          case 1: scopes[i] = reset_scope(scopes[i]); break;
+          case 0:
+            suspend(scopes[i], here(), random() % 2 == 0);
+            break;
+          case 1:
+            scopes[i] = reset_scope(scopes[i]);
+            break;
           default:
             close_scope(scopes[i]);
             scopes.erase(scopes.begin() + static_cast<std::ptrdiff_t>(i));
@@ -361,7 +364,8 @@ class Storm {
     }
     EXPECT_EQ(rows.size(), sums_.size());
     EXPECT_GE(peak, total(snapshot).live_bytes);
-    // With the main lane at work the others learn late of its maxima: then the share they save may be a later one.
+    // With the main lane at work the others learn late of its maxima: then the share they save may
+    // be a later one.
     EXPECT_LE(peak, live_.at_most() + (with_lock_ ? 2 * kThreads * kCredit : 0));
     EXPECT_GE(peak + 2 * kThreads * kCredit, live_.at_least());
   }

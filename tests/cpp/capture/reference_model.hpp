@@ -7,14 +7,14 @@
 
 #include "snapshot/counters.hpp"
 
-// What the numbers mean, slowly and obviously: a scope is the list of its events, and every number is computed from that
-// list by the words of the interface. No window, no run, no headroom.
+// What the numbers mean, slowly and obviously: a scope is the list of its events, and every number
+// is computed from that list by the words of the interface. No window, no run, no headroom.
 namespace malloc_tracer::capture::test {
 
 using snapshot::Counters;
 
-using PlaceKey = int;                      // whatever the test calls a place
-using Places = std::map<int, PlaceKey>;    // scope -> where the program is, seen from it
+using PlaceKey = int;                    // whatever the test calls a place
+using Places = std::map<int, PlaceKey>;  // scope -> where the program is, seen from it
 
 class ReferenceModel {
  public:
@@ -23,7 +23,8 @@ class ReferenceModel {
     Counters total;
   };
 
-  explicit ReferenceModel(int threads) : threads_(threads), last_(static_cast<std::size_t>(threads), kNone) {}
+  explicit ReferenceModel(int threads)
+      : threads_(threads), last_(static_cast<std::size_t>(threads), kNone) {}
 
   int open(bool all_threads) {
     scopes_[next_scope_] = Scope{all_threads, std::vector<int>(threads_), 0, kNotEnded, {}};
@@ -102,7 +103,8 @@ class ReferenceModel {
   Result result(int id) const {
     const Scope& scope = scopes_.at(id);
     // After its last return a scope sees only frees; they are undone.
-    const std::size_t end = scope.ended_at < scope.events.size() ? scope.ended_at : scope.events.size();
+    const std::size_t end =
+        scope.ended_at < scope.events.size() ? scope.ended_at : scope.events.size();
     Result result;
     std::int64_t now = 0, most = 0;
     std::size_t peak_at = 0;  // the first of equal peaks; nothing at all is the first peak

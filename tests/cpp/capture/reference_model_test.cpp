@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Random programs: the engine against the reference model, all ten numbers of every node of every scope.
+// Random programs: the engine against the reference model, all ten numbers of every node of every
+// scope.
 //
 //   MALLOC_TRACER_FUZZ_SECONDS=600   goes on for so long (default: 8)
-//   MALLOC_TRACER_FUZZ_SEED=1234     begins there (a failure names its seed; with SECONDS=0 that one only)
+//   MALLOC_TRACER_FUZZ_SEED=1234     begins there (a failure names its seed; with SECONDS=0 that
+//   one only)
 #include "capture/reference_model.hpp"
 
 #include <gtest/gtest.h>
@@ -238,11 +240,16 @@ class RandomProgram {
 
   std::uint64_t some_size() {
     switch (pick(12)) {
-      case 0: return 0;
-      case 1: return giants_ ? (std::uint64_t{1} << 32) - 2 + pick(4) : 1;
-      case 2: return pick(100'000);
-      case 3: return 64;
-      default: return pick(8) * 16;
+      case 0:
+        return 0;
+      case 1:
+        return giants_ ? (std::uint64_t{1} << 32) - 2 + pick(4) : 1;
+      case 2:
+        return pick(100'000);
+      case 3:
+        return 64;
+      default:
+        return pick(8) * 16;
     }
   }
   std::uint64_t some_address() { return pick(address_count_); }
@@ -346,8 +353,7 @@ class RandomProgram {
     if (rows != expected.rows) {
       why_ = "scope " + std::to_string(scope) + ": engine " + testing::PrintToString(sum) +
              ", model " + testing::PrintToString(expected.total) + "\nengine rows " +
-             testing::PrintToString(rows) + "\nmodel rows " +
-             testing::PrintToString(expected.rows);
+             testing::PrintToString(rows) + "\nmodel rows " + testing::PrintToString(expected.rows);
     } else if (!snapshot.lost.empty()) {
       why_ = "something was lost: " + snapshot.lost[0].first;
     } else if (snapshot.timeline.back().live_bytes != sum.live_bytes ||

@@ -257,8 +257,7 @@ TEST_F(ScopesTest, AReusedIdIsNotTheScopeThatHadIt) {
   EXPECT_EQ(fresh.id, old.id);
   program.free(1).alloc(2, 7);
   EXPECT_FALSE(is_open(old));
-  EXPECT_EQ(total(snapshot_of(fresh)),
-            (Counters{7, 1, 7, 1, 7, 1, 0, 0, 0, 0}));
+  EXPECT_EQ(total(snapshot_of(fresh)), (Counters{7, 1, 7, 1, 7, 1, 0, 0, 0, 0}));
   close_scope(old);  // means nobody
   suspend(old, here(), true);
   EXPECT_TRUE(is_open(fresh));
@@ -314,9 +313,8 @@ TEST_F(ScopesTest, WithoutAMarkerAPathBeginsAtTheThreadsBottom) {
   const ScopeRef scope = begin();
   program.at(call(call(program.bottom(), "main"), "f")).alloc(1, 10);
   program.at(0).alloc(2, 5);
-  EXPECT_EQ(stacks(snapshot_of(scope)),
-            (Stacks{{"", {5, 1, 5, 1, 5, 1, 0, 0, 0, 0}},
-                    {"main/f", {10, 1, 10, 1, 10, 1, 0, 0, 0, 0}}}));
+  EXPECT_EQ(stacks(snapshot_of(scope)), (Stacks{{"", {5, 1, 5, 1, 5, 1, 0, 0, 0, 0}},
+                                                {"main/f", {10, 1, 10, 1, 10, 1, 0, 0, 0, 0}}}));
 }
 
 TEST_F(ScopesTest, PathsThatDifferBeforeTheMarkerAreOnePlace) {
@@ -672,7 +670,7 @@ TEST_F(ScopesTest, AWornCallTreeIsStartedOverAndThreadsKeepTheirNames) {
   EXPECT_EQ(stacks(snapshot_of(scope)).at("f").live_bytes, 6u);
 }
 
-TEST_F(ScopesTest, TimeCountsWhileAnyActivationRuns) {
+TEST_F(ScopesTest, TimeRunsFromTheFirstActivationToTheLastReturn) {
   const ScopeRef scope = open();
   EXPECT_EQ(snapshot_of(scope).duration_ns, 0);
   activate(scope, here(), {});
@@ -681,7 +679,9 @@ TEST_F(ScopesTest, TimeCountsWhileAnyActivationRuns) {
   EXPECT_GT(snapshot_of(scope).duration_ns, running);
   suspend(scope, here(), true);
   const std::int64_t stopped = snapshot_of(scope).duration_ns;
+  EXPECT_GT(stopped, running);
   EXPECT_EQ(snapshot_of(scope).duration_ns, stopped);
+  EXPECT_EQ(snapshot_of(scope).timeline.back().ns, stopped);
 }
 
 // -- fork

@@ -26,6 +26,14 @@ TEST(Modules, AtAnAddressOfOneThatIsGoneAreSeen) {
       "malloc allocated 50/500 freed 0/0 live 50/500 peak 50/500 temporary 0 reallocated 0\n");
 }
 
+// The first looker missed modules that another thread was still loading at an address seen before.
+TEST(Modules, OpenedByManyThreadsAreSeen) {
+  SKIP_IF_SANITIZED();
+  std::string output = numbers("opened_by_threads");
+  EXPECT_EQ(output.substr(0, output.find(" peak")),
+            "malloc allocated 203000/6472000 freed 203000/6472000 live 0/0");
+}
+
 TEST(Modules, LookingEndsAndNothingCountsTwice) {
   SKIP_IF_SANITIZED();
   EXPECT_EQ(numbers("many_calls_after"),

@@ -2,6 +2,7 @@
 // Libraries that come and go while a scope is open.
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 
 #include <climits>
 
@@ -82,6 +83,33 @@ void many_calls_after() {
   for (int i = 0; i < 1000; i++) std::free(std::malloc(10));
 }
 
+void* open_and_close(void* name) {
+  for (int i = 0; i < 200; i++) {
+    void* plugin = caller_open(static_cast<const char*>(name));
+    auto allocate = find<Allocate>(plugin, "plugin_allocate");
+    auto release = find<Free>(plugin, "plugin_free");
+    for (int k = 0; k < 5; k++) release(allocate(24));
+    dlclose(plugin);
+  }
+  return nullptr;
+}
+void* only_allocate(void*) {
+  for (int i = 0; i < 100'000; i++) std::free(std::malloc(32));
+  return nullptr;
+}
+
+// Libraries are half loaded in one thread while another looks for new ones.
+void opened_by_threads() {
+  static char plugin[] = "libnative_plugin.so", twin[] = "libnative_plugin_twin.so";
+  pthread_t threads[5];
+  pthread_create(&threads[0], nullptr, open_and_close, plugin);
+  pthread_create(&threads[1], nullptr, open_and_close, twin);
+  pthread_create(&threads[2], nullptr, open_and_close, plugin);
+  pthread_create(&threads[3], nullptr, only_allocate, nullptr);
+  pthread_create(&threads[4], nullptr, only_allocate, nullptr);
+  for (pthread_t thread : threads) pthread_join(thread, nullptr);
+}
+
 // Opened between two scopes: the next scope looks.
 void opened_before() {
   void* plugin = caller_open("libnative_plugin.so");
@@ -109,5 +137,6 @@ int main(int count, char** arguments) {
                         {"addresses_reused", addresses_reused},
                         {"nothing_found", nothing_found},
                         {"own_allocator", own_allocator},
+                        {"opened_by_threads", opened_by_threads},
                         {"many_calls_after", many_calls_after}});
 }
