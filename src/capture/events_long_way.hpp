@@ -58,8 +58,7 @@ void record_alloc(Thread& thread, std::uint64_t address, std::uint64_t bytes, Al
   std::uint32_t account = account_here<Frames>(thread, attached, bytes, allocator);
   Lane& lane = *thread.lane[attached];
   if (MT_UNLIKELY(thread.until_sample == 0)) sample(thread, lane);
-  if (account == 0 || !write_cell(thread, lane, address, account, bytes)) return;
-  charge(lane, account, bytes);
+  if (account != 0 && write_cell(thread, lane, address, account, bytes)) charge(lane, account, bytes);
   finish(lane);
 }
 

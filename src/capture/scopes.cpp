@@ -34,12 +34,20 @@ void remove_activation(Thread& thread, Activation* activation) noexcept {
   thread.activation_count--;
 }
 
+bool any_ended() noexcept {
+  for (ScopeId id = 1; id < engine.scope_top; id++) {
+    if (engine.scopes[id].open && engine.scopes[id].ended) return true;
+  }
+  return false;
+}
+
 // Requires: the world stopped.
 void set_ended(ScopeId id, bool ended) noexcept {
   Scope& scope = engine.scopes[id];
   if (scope.ended == ended) return;
   scope.ended = ended;
   scope.journal_from = engine.journal_count;
+  if (!ended && !any_ended()) engine.journal_count = 0;
   settle_all_lanes();  // runs must look at their windows again
   for (WindowId window = kFirstWindow; window < engine.window_top; window++) {
     if (window_has(window, id)) engine.windows[window].ended += ended ? 1 : ~0u;
@@ -242,13 +250,6 @@ void free_waiting_accounts() noexcept {
     engine.free_accounts[engine.free_account_count++] = engine.waiting_accounts[i];
   }
   engine.waiting_account_count = 0;
-}
-
-bool any_ended() noexcept {
-  for (ScopeId id = 1; id < engine.scope_top; id++) {
-    if (engine.scopes[id].open && engine.scopes[id].ended) return true;
-  }
-  return false;
 }
 
 }  // namespace

@@ -22,9 +22,11 @@ struct Activation {
 };
 
 struct alignas(64) Thread {
+  constexpr explicit Thread(std::uint32_t is_busy = 0) noexcept : busy(is_busy) {}
+
   static constexpr std::uint32_t kMaxActivations = 1u << 16;
 
-  std::atomic<std::uint32_t> busy{0};  // in the accounting: the world waits for this to become 0
+  std::atomic<std::uint32_t> busy;     // in the accounting: the world waits for this to become 0
   std::uint32_t inside = 0;            // in the real function below one of our hooks: hooks further in pass through
   WindowId window = kNoWindow;
   std::uint32_t paused = 0;

@@ -64,6 +64,7 @@ WindowId intern_ids(std::uint32_t count, Fill fill) noexcept {
     return other.count == count && std::equal(w.ids, w.ids + count, other.ids);
   });
   if (there != 0) {
+    w.count = 0;  // a free window holds nobody
     engine.free_windows[engine.free_window_count++] = fresh;
     return there;
   }

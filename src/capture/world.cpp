@@ -9,7 +9,7 @@ namespace malloc_tracer::capture {
 
 constinit Engine engine;
 constinit memory::PageMap page_map;
-constinit Thread no_thread;
+constinit Thread no_thread{1};  // as if always inside: its events are lost, and it needs no lane
 constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec"))) = &no_thread;
 
 const char* lost_text(Lost reason) noexcept {
@@ -244,18 +244,34 @@ void drop_accounts() noexcept {
   engine.journal_count = 0;
 }
 
+// The thread in use with the lowest serial of at least `least`.
+Thread* lowest_serial_from(std::uint32_t least) noexcept {
+  Thread* lowest = nullptr;
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    if (!thread->in_use || thread->serial < least) continue;
+    if (lowest == nullptr || thread->serial < lowest->serial) lowest = thread;
+  }
+  return lowest;
+}
+
 // Thread labels and paths outlive sessions so that the next one starts warm; only a worn tree starts over.
 void start_tree_over() noexcept {
   engine.tree.clear();
-  engine.label_count = 0;
   engine.code_epoch.fetch_add(1, std::memory_order_relaxed);
-  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
-    if (!thread->in_use) continue;
-    ThreadLabel kept = engine.labels[thread->serial];
-    thread->serial = engine.label_count++;
-    engine.labels[thread->serial] = kept;
-    thread->root = engine.tree.child(0, PathKey{KeyKind::kThread, thread->serial, 0});
+  // The lowest serial first: a label moves down or stays, and never over one that is still to move.
+  std::uint32_t kept = 0, least = 0;
+  for (Thread* lowest; (lowest = lowest_serial_from(least)) != nullptr; kept++) {
+    std::uint32_t serial = lowest->serial;
+    engine.labels[kept] = engine.labels[serial];
+    PathId root = engine.tree.child(0, PathKey{KeyKind::kThread, kept, 0});
+    for (Thread* thread = lowest; thread != nullptr; thread = thread->next) {  // a full table's last label has many
+      if (!thread->in_use || thread->serial != serial) continue;
+      thread->serial = kept;
+      thread->root = root;
+    }
+    least = serial + 1;
   }
+  engine.label_count = kept;
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ class ReservedArray {
   // `stagger` bytes keep page-aligned arrays from sharing cache sets: equal low 12 address bits cost 2-3 ns per event.
   bool reserve(std::uint32_t capacity, std::uint32_t least, std::size_t stagger = 0) noexcept {
     for (; capacity >= least; capacity /= 2) {
+      if (!leaves_enough(bytes(capacity, stagger))) continue;
       void* start = platform::reserve(bytes(capacity, stagger));
       if (start == nullptr) continue;
       data_ = reinterpret_cast<T*>(static_cast<char*>(start) + stagger);
@@ -50,6 +51,12 @@ class ReservedArray {
 
  private:
   static constexpr std::size_t kWorthForgetting = 256 * 1024;
+  // Where address space is limited (ulimit -v) the program needs it more than we: no array takes more than 1/64 of what is left.
+  static bool leaves_enough(std::size_t bytes) noexcept {
+    void* probe = platform::reserve(bytes * 64);
+    platform::release(probe, bytes * 64);
+    return probe != nullptr;
+  }
   static std::size_t bytes(std::uint32_t capacity, std::size_t stagger) { return capacity * sizeof(T) + stagger; }
 
   T* data_ = nullptr;

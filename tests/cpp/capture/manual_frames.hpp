@@ -41,6 +41,7 @@ struct ManualFrames {
 
   static bool attached(Thread&) noexcept { return locked; }
   static PathId path(Thread& thread, bool) noexcept { return current != 0 ? current : thread.root; }
+  static PathId known_path(Thread& thread, bool attached) noexcept { return path(thread, attached); }
   static void refresh(Thread&) noexcept { refreshes++; }
   static bool ours(Thread&, bool, std::uint64_t, Allocator) noexcept { return own; }
 };

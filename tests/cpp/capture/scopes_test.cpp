@@ -564,9 +564,9 @@ TEST_F(ScopesTest, ResetKeepsEveryActivation) {
 
 TEST_F(ScopesTest, ResettingTheOnlyScopeDoesNotEndTheSession) {
   const ScopeRef scope = begin();
-  const std::uint64_t session = engine.session;
+  const std::uint64_t generation = engine.generation;
   const ScopeRef fresh = reset_scope(scope);
-  EXPECT_EQ(engine.session, session);
+  EXPECT_EQ(engine.generation, generation);
   EXPECT_EQ(engine.open_scopes, 1u);
   close_scope(fresh);
   EXPECT_EQ(reset_scope(scope).id, scope.id);  // closed: nothing to do
