@@ -141,7 +141,7 @@ namespace {
 void put_aside(Lane& lane) noexcept {
   Run& run = lane.run;
   if (run.window == kNoRun) return;
-  std::int64_t delta = Lane::kCredit - run.room;
+  std::int64_t delta = run.max - run.room;
   auto* end = lane.pending + lane.pending_count;
   auto* entry = std::find_if(lane.pending, end, [&](const Pending& p) { return p.window == run.window; });
   if (entry == end) {
@@ -151,7 +151,7 @@ void put_aside(Lane& lane) noexcept {
   entry->delta += delta;
   run.window = kNoRun;
   run.match = kNoRun;
-  bool far = entry->delta > Lane::kCredit || entry->delta < -Lane::kCredit;
+  bool far = entry->delta > lane.credit || entry->delta < -lane.credit;
   lane.overdue = lane.overdue || far || lane.pending_count >= Lane::kPendingWanted;
 }
 
@@ -198,9 +198,9 @@ void enter_window(Lane& lane, WindowId window_id) noexcept {
     run.room = run.max = run.threshold = least;
     run.ceiling = kInfinite;
   } else {
-    run.room = run.max = Lane::kCredit;
+    run.room = run.max = lane.credit;
     run.threshold = -1;  // every overdraft takes the long way
-    run.ceiling = 2 * Lane::kCredit;
+    run.ceiling = 2 * lane.credit;
   }
   run.match = window.ended == 0 ? window_id : kNoRun;
   // The world may have been told to stop between our look and this store.
@@ -217,6 +217,7 @@ void finish(Lane& lane) noexcept {
   {
     WorldStop stop;
     settle_all_lanes();
+    lane.credit = std::min(2 * lane.credit, Lane::kMostCredit);
   }
   thread->busy.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);

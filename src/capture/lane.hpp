@@ -8,7 +8,8 @@
 
 // A lane is a set of accounts with one writer at a time. The *main* lane belongs to whoever holds the main interpreter's GIL, and to the
 // only thread of a process that has just one; its peaks are exact. Every other thread writes its own lane without any
-// lock, and hands its sum on when it has moved by kCredit bytes: counters stay exact, the peak is right within that.
+// lock, and hands its sum on when it has moved by its credit: counters stay exact, the peak is right within that. The credit starts small,
+// so that small programs are nearly exact, and doubles up to kMostCredit, so that stopping the world stays rare.
 //
 // A *run* is the window whose events come now. All its scopes share one `room`, so that k nested scopes cost what one costs:
 //   allocation: room -= n; free: room += n; room < 0 is a new maximum (main lane) or the moment to hand on (other lanes).
@@ -34,7 +35,7 @@ struct Pending {
 };
 
 struct alignas(64) Lane {
-  static constexpr std::int64_t kCredit = 64 * 1024;
+  static constexpr std::int64_t kFirstCredit = 64, kMostCredit = 64 * 1024;
   static constexpr int kPending = 16, kPendingWanted = 8;  // an event adds few; handed on at its end from kPendingWanted on
 
   Run run;
@@ -43,6 +44,7 @@ struct alignas(64) Lane {
   Thread* owner = nullptr;       // nullptr: the main lane, or a lane waiting for a thread
   Pending pending[kPending] = {};  // bytes not yet handed on, by window
   int pending_count = 0;
+  std::int64_t credit = kFirstCredit;
   bool overdue = false;          // to be handed on at the end of the event
   bool main = false;
   memory::ReservedArray<Account> account_pages;

@@ -156,16 +156,26 @@ namespace {
 // True if another thread may be inside the accounting.
 bool others_exist() noexcept { return engine.thread_count > (self_block == &no_thread ? 0 : 1); }
 
-bool all_out() noexcept {
-  constexpr int kPatience = 1'000'000;
-  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
-    if (thread == self_block) continue;
-    for (int spins = 0; thread->busy.load(std::memory_order_acquire) != 0;) {
-      if (++spins % 64 == 0) platform::yield();
-      if (spins > kPatience) return false;
-    }
+// False if a thread does not come out: it may have left a hook by siglongjmp. One that is only waiting for a processor does.
+bool comes_out(const Thread& thread) noexcept {
+  constexpr std::int64_t kPatienceNs = 2'000'000'000;
+  std::int64_t since = 0;
+  for (int spins = 1; thread.busy.load(std::memory_order_acquire) != 0; spins++) {
+    if (spins % 64 != 0) continue;
+    platform::yield();
+    std::int64_t now = platform::monotonic_ns();
+    if (since == 0) since = now;
+    if (now - since > kPatienceNs) return false;
   }
   return true;
+}
+
+bool all_out() noexcept {
+  bool out = true;
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    out = (thread == self_block || comes_out(*thread)) && out;
+  }
+  return out;
 }
 
 bool send_to_long_way() noexcept {
@@ -235,6 +245,7 @@ void drop_accounts() noexcept {
     lane.detail_pages.clear(engine.account_top);
     lane.pending_count = 0;
     lane.overdue = false;
+    lane.credit = Lane::kFirstCredit;
     lane.run = Run{};
   });
   engine.account_index.clear();

@@ -37,12 +37,14 @@ TEST_F(PageMapTest, AMadeCellIsZeroAndIsFoundAgain) {
   EXPECT_EQ(*map_.find(0x5000'0000'0040), 42u);
 }
 
-TEST_F(PageMapTest, ACellStandsForSixteenBytes) {
-  PageMap::Cell* cell = map_.make(0x5000'0000'0040);
-  EXPECT_EQ(map_.find(0x5000'0000'0041), cell);
-  EXPECT_EQ(map_.find(0x5000'0000'004f), cell);
-  EXPECT_EQ(map_.find(0x5000'0000'0050), cell + 1);
-  EXPECT_EQ(map_.find(0x5000'0000'003f), cell - 1);
+TEST_F(PageMapTest, ACellStandsForEightBytesAndTheSecondHalfOfAGranuleIsKeptApart) {
+  PageMap::Cell* first = map_.make(0x5000'0000'0040);
+  PageMap::Cell* second = map_.make(0x5000'0000'0048);
+  EXPECT_EQ(map_.find(0x5000'0000'0041), first);
+  EXPECT_EQ(map_.find(0x5000'0000'004f), second);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(map_.find(0x5000'0000'0050), first + 1);
+  EXPECT_EQ(map_.find(0x5000'0000'003f), second - 1);
 }
 
 TEST_F(PageMapTest, ALeafSpansOneGibibyte) {
