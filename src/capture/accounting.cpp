@@ -41,20 +41,13 @@ void new_maximum(Run& run, std::int64_t room) noexcept {
   if (run.max > run.threshold) widen(run);
 }
 
-void save_inline(Account& account) noexcept {
-  account.saved_bytes = account.live_bytes();
-  account.saved_count = account.live_count();
-}
-
 // The account is about to change: keep its live value for the scopes that had their peak since its last change; with
 // `rest_only`, for those outside the run's peak.
 void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexcept {
   const Run& run = lane.run;
   bool in_run = run.window != kNoRun;
   if (run.single && run.window == account.window && !rest_only) {
-    save_inline(account);
-    account.stamp = engine.tick;
-    return;
+    return save_share(account);
   }
   const Window& window = engine.windows[account.window];
   Saved* saved = nullptr;
@@ -64,7 +57,7 @@ void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexce
     if (rest_only && in_peak) continue;
     if ((in_run && in_peak ? run.all_epoch : epoch_of(scope)) <= account.stamp) continue;
     if (window.count == 1) {
-      save_inline(account);
+      save_share(account);
       break;
     }
     if (saved == nullptr) saved = saved_array(lane, id);

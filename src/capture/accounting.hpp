@@ -12,6 +12,13 @@
 // was saved since. See design.md section 4 for the proof sketch and lane.hpp for the other lanes.
 namespace malloc_tracer::capture {
 
+// The account is about to change, for the first time since the peak of its window's only scope: its live value now is its share.
+MT_INLINE void save_share(Account& account) noexcept {
+  account.saved_bytes = account.live_bytes();
+  account.saved_count = account.live_count();
+  account.stamp = engine.tick;
+}
+
 // The account of {place, window}, made if need be; if the table is full the one of the thread's root, 0 if not even that. Takes `intern`.
 std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) noexcept;
 

@@ -119,7 +119,10 @@ MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator
     run.room = 0;
     run.all_epoch = ++engine.tick;
   } else {
-    if (MT_UNLIKELY(account.stamp < run.all_epoch)) return alloc_long_way<Frames>(thread, p, bytes, allocator);
+    if (MT_UNLIKELY(account.stamp < run.all_epoch)) {
+      if (!run.single) return alloc_long_way<Frames>(thread, p, bytes, allocator);
+      save_share(account);
+    }
     run.room = room;
   }
   account.allocated_bytes += bytes;
@@ -144,10 +147,11 @@ MT_INLINE void on_free(Thread& thread, const void* p, Cell cell) noexcept {
   Run& run = thread.lane[Frames::attached(thread)]->run;
   Account& account = lane.accounts[memory::PageMap::account(cell)];
   std::int64_t room = run.room + static_cast<std::uint32_t>(cell);
-  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(account.stamp < run.all_epoch) ||
-      MT_UNLIKELY(room > run.ceiling)) {
+  bool stale = account.stamp < run.all_epoch;
+  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(stale && !run.single) || MT_UNLIKELY(room > run.ceiling)) {
     return free_long_way<Frames>(thread, address, cell, temporary);
   }
+  if (MT_UNLIKELY(stale)) save_share(account);
   run.room = room;
   account.freed_bytes += static_cast<std::uint32_t>(cell);
   account.freed_count++;

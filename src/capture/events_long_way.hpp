@@ -23,10 +23,10 @@ bool catch_up(Thread& thread) noexcept {
   return thread.window != kNoWindow;
 }
 
-// The account for an allocation of this thread here and now; 0 if it cannot or must not be recorded.
+// The account for an allocation of this thread here and now (`path`: if it is known, else 0); 0 if it cannot or must not be recorded.
 template <class Frames>
-std::uint32_t account_here(Thread& thread, bool attached, std::uint64_t bytes, Allocator allocator) noexcept {
-  PlaceId place = place_of(Frames::path(thread, attached), allocator);
+std::uint32_t account_here(Thread& thread, bool attached, PathId path, std::uint64_t bytes, Allocator allocator) noexcept {
+  PlaceId place = place_of(path != 0 ? path : Frames::path(thread, attached), allocator);
   PlaceSlot slot = engine.tree.slot(place);
   if (MT_LIKELY(slot.window == thread.window)) return slot.account;
   return Frames::ours(thread, attached, bytes, allocator) ? 0 : account_of(thread, place, thread.window);
@@ -55,7 +55,7 @@ template <class Frames>
 void record_alloc(Thread& thread, std::uint64_t address, std::uint64_t bytes, Allocator allocator) noexcept {
   if (!catch_up<Frames>(thread)) return;
   bool attached = Frames::attached(thread);
-  std::uint32_t account = account_here<Frames>(thread, attached, bytes, allocator);
+  std::uint32_t account = account_here<Frames>(thread, attached, 0, bytes, allocator);
   Lane& lane = *thread.lane[attached];
   if (MT_UNLIKELY(thread.until_sample == 0)) sample(thread, lane);
   if (account != 0 && write_cell(thread, lane, address, account, bytes)) charge(lane, account, bytes);
@@ -93,7 +93,8 @@ void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64
   bool active = catch_up<Frames>(thread);
   if (cell < engine.generation) cell = 0;
   bool attached = Frames::attached(thread);
-  std::uint32_t account = active ? account_here<Frames>(thread, attached, bytes, allocator) : 0;
+  PathId path = active ? Frames::known_path(thread, attached) : 0;
+  std::uint32_t account = active ? account_here<Frames>(thread, attached, path, bytes, allocator) : 0;
   Lane& lane = *thread.lane[attached];
   Held before = cell != 0 ? release_cell(cell, address_of(old)) : Held{0, 0};
   if (account == 0 || !write_cell(thread, lane, address_of(p), account, bytes)) {

@@ -102,7 +102,6 @@ void disarm_all() noexcept {
 
 void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame) noexcept {
   auto offset = static_cast<std::size_t>(reinterpret_cast<const char*>(frame) - slab.base);
-  if (offset % kSlotBytes != offsetof(_PyStackChunk, data)) return;
   std::uint32_t count = stack.barrier_count;
   if (count == stack.barriers.capacity() || (count != 0 && stack.barriers[count - 1].index >= index)) return;
   auto slot = static_cast<std::uint32_t>(offset / kSlotBytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "capture/cpython/frame_layout.hpp"
@@ -35,6 +36,10 @@ void install_arena_hook() noexcept;
 MT_INLINE bool in_slab(const void* p) noexcept {
   return static_cast<std::size_t>(static_cast<const char*>(p) - slab.base) < kSlotBytes * kSlots && slab.base != nullptr;
 }
+MT_INLINE bool is_first_of_slot(const Frame* frame) noexcept {
+  auto offset = static_cast<std::size_t>(reinterpret_cast<const char*>(frame) - slab.base);
+  return offset < kSlotBytes * kSlots && offset % kSlotBytes == offsetof(_PyStackChunk, data) && slab.base != nullptr;
+}
 MT_INLINE _PyStackChunk* slot_chunk(std::uint32_t slot) noexcept {
   return reinterpret_cast<_PyStackChunk*>(slab.base + slot * kSlotBytes);
 }
@@ -47,7 +52,7 @@ void arm(PyThreadState* state) noexcept;
 // Gives every thread of the interpreter its whole chunk back.
 void disarm_all() noexcept;
 
-// Book-keeping in a thread's stack cache. `register_barrier` is a no-op unless `frame` is the first of a slot.
+// Book-keeping in a thread's stack cache. `register_barrier` requires that `frame` is the first of a slot.
 void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame) noexcept;
 void drop_dead_barriers(StackCache& stack) noexcept;
 void no_barrier(StackCache& stack) noexcept;

@@ -23,10 +23,11 @@ PathId with_markers(const Thread& thread, PathId path, const Frame* frame, bool 
   return path;
 }
 
-bool has_marker_after(const Thread& thread, const Frame* frame) noexcept {
+// Is this the own frame of a scope? Rare, so everything about markers hangs on one look.
+bool owns_scope(const Thread& thread, const Frame* frame) noexcept {
+  const Activation* activation = thread.activations.data();
   for (std::uint32_t i = 0; i < thread.activation_count; i++) {
-    const Activation& activation = thread.activations[i];
-    if (activation.frame == frame && !activation.inclusive && activation.code == code_of(frame)) return true;
+    if (activation[i].frame == frame) return true;
   }
   return false;
 }
@@ -53,13 +54,37 @@ PathId parent_of(const Thread& thread, std::uint64_t index) noexcept {
   return index != 0 ? thread.stack.nodes[index - 1] : thread.root;
 }
 
+// A scope's own frame: its node must be made the long way each time if a marker follows it.
+MT_COLD void put_scope_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
+  StackCache& stack = thread.stack;
+  PathId before = with_markers(thread, parent_of(thread, index), frame, true);
+  PathId node = plain_node(stack, before, frame);
+  stack.nodes[index] = with_markers(thread, node, frame, false);
+  stack.parents[index] = stack.nodes[index] != node ? 0 : before;
+}
+
 void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
   StackCache& stack = thread.stack;
-  stack.frames[index] = FrameEntry{frame, instruction_of(frame)};
-  stack.parents[index] = has_marker_after(thread, frame) ? 0 : with_markers(thread, parent_of(thread, index), frame, true);
-  PathId node = stack.parents[index] != 0 ? cached_node(stack, stack.parents[index], instruction_of(frame)) : 0;
-  stack.nodes[index] = node != 0 ? node : node_long_way(thread, index, frame);
-  if (in_slab(frame)) register_barrier(stack, static_cast<std::uint32_t>(index), frame);
+  std::uint64_t address = instruction_of(frame);
+  stack.frames[index] = FrameEntry{frame, address};
+  if (MT_UNLIKELY(owns_scope(thread, frame))) {
+    put_scope_frame(thread, index, frame);
+  } else {
+    PathId parent = parent_of(thread, index), node = cached_node(stack, parent, address);
+    stack.parents[index] = parent;
+    stack.nodes[index] = MT_LIKELY(node != 0) ? node : plain_node(stack, parent, frame);
+  }
+  if (MT_UNLIKELY(is_first_of_slot(frame))) register_barrier(stack, static_cast<std::uint32_t>(index), frame);
+}
+
+// The frame is where it was in the stack, at another instruction.
+void move_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
+  StackCache& stack = thread.stack;
+  std::uint64_t address = instruction_of(frame);
+  if (address == stack.frames[index].address) return;
+  PathId node = cached_node(stack, stack.parents[index], address);
+  stack.frames[index].address = address;
+  stack.nodes[index] = MT_LIKELY(node != 0) ? node : node_long_way(thread, index, frame);
 }
 
 // The walk ends here: the frame of the outermost scope.
@@ -103,7 +128,7 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   if (total > stack.frame_pages.capacity()) total = stack.frame_pages.capacity();
   while (cached && index < total && index <= stack.top && stack.frames[index].frame == frame_at(index) &&
          stack.frames[index].address == instruction_of(frame_at(index))) {
-    if (in_slab(frame_at(index))) register_barrier(stack, static_cast<std::uint32_t>(index), frame_at(index));
+    if (is_first_of_slot(frame_at(index))) register_barrier(stack, static_cast<std::uint32_t>(index), frame_at(index));
     index++;
   }
   for (; index < total; index++) put_frame(thread, index, frame_at(index));
@@ -142,7 +167,7 @@ PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
     std::uint64_t index;
     if (find_cached(stack, frame, index)) {
       if (!verify(stack, index) || index + static_cast<std::uint64_t>(count) >= stack.frame_pages.capacity()) break;
-      if (instruction_of(frame) != stack.frames[index].address) put_frame(thread, index, frame);
+      move_frame(thread, index, frame);
       while (count != 0) put_frame(thread, ++index, fresh[--count]);
       stack.top = index;
       if (index - stack.bar >= kBarrierDistance) arm(state);

@@ -17,7 +17,7 @@ inline Cell mark_of(std::uint32_t account, std::uint64_t generation) noexcept {
 template <class Frames>
 std::uint32_t mapping_account(Thread& thread, bool attached, std::uint64_t bytes) noexcept {
   if (thread.window == kNoWindow) return 0;
-  return account_here<Frames>(thread, attached, bytes, Allocator::kMmap);
+  return account_here<Frames>(thread, attached, 0, bytes, Allocator::kMmap);
 }
 
 // Writes the record of a mapping that has been charged.
