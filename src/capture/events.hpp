@@ -14,7 +14,7 @@
 // THE HOOK ZONE: what a hook tells the engine, from entry to return on one screen. Hooks call the real allocator themselves:
 //
 //   allocation   p = real(n);          on_alloc<Frames>(thread, p, n, allocator)
-//   free         cell = take(p);       on_free<Frames>(thread, p, cell)                 ; real_free(p)
+//   free         freed<Frames>(thread, p) or else on_free<Frames>(here(), p, take(p))   ; real_free(p)
 //   reallocation cell = take(old);     p = real(old, n); p != null: on_realloc<Frames>(thread, old, cell, p, n, allocator)
 //                                                        failed:    put_back(old, cell)
 //
@@ -83,30 +83,24 @@ inline void put_back(const void* p, Cell cell) noexcept {
   if (cell != 0) *page_map.make(address_of(p)) = cell;
 }
 
-// Both are entered with the thread in, and step out.
+// Entered with the thread in; steps out.
 template <class Frames>
 MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept;
-template <class Frames>
-MT_NOINLINE void free_long_way(Thread& thread, std::uint64_t address, Cell cell, bool temporary) noexcept;
 
-// Gives `p` back, so that a hook can end in it. The path is the one of the previous event if the stack is; everything else, from a changed
+// Requires: the hook has set thread.inside to 1 before the real call; it is 0 afterwards. Gives `p` back, so that a hook can end in it. The path is the one of the previous event if the stack is; everything else, from a changed
 // stack to a new account, takes the long way: nothing is written before that is decided.
 template <class Frames>
 MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
-  if (thread.window == kNoWindow) {  // no scope is active here
-    thread.last_address = 0;
-    return p;
-  }
-  if (MT_UNLIKELY(is_in(thread))) return engine.lose(Lost::kReentered), p;
   step_in(thread);
   bool attached = Frames::attached(thread);
   Run& run = thread.lane[attached]->run;
   WindowId window = run.match;
+  if (MT_UNLIKELY(thread.window != window)) return alloc_long_way<Frames>(thread, p, bytes, allocator);
   PlaceSlot slot = engine.tree.slot(place_of(Frames::known_path(thread, attached), allocator));  // no path: an empty slot
   Account& account = thread.lane[attached]->accounts[slot.account];
-  Cell* cell = page_map.find(address_of(p));
+  Cell* cell = page_map.find_usual(address_of(p));
   std::int64_t room = run.room - static_cast<std::int64_t>(bytes);
-  if (MT_UNLIKELY(slot.window != window) || MT_UNLIKELY(thread.window != window) || MT_UNLIKELY(bytes >> 32) ||
+  if (MT_UNLIKELY(slot.window != window) || MT_UNLIKELY(bytes >> 32) ||
       MT_UNLIKELY(cell == nullptr) || MT_UNLIKELY(*cell >= engine.generation) || MT_UNLIKELY(--thread.until_sample == 0)) {
     return alloc_long_way<Frames>(thread, p, bytes, allocator);
   }
@@ -132,32 +126,49 @@ MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator
   thread.last_address = address_of(p);
   thread.last_cell = value;
   step_out(thread);
+  thread.inside = 0;
   return p;
 }
 
+// The free of `p`, if it is nobody's block or takes the short way: its size, or kNobodys. Else kNotYet, and nothing has been touched.
+enum Freed : std::int64_t { kNobodys = -1, kNotYet = -2 };
 template <class Frames>
-MT_INLINE void on_free(Thread& thread, const void* p, Cell cell) noexcept {
-  std::uint64_t address = address_of(p), last = thread.last_address;
-  thread.last_address = 0;  // any free is an event, whoever's block it was
-  if (cell == 0) return;
-  if (MT_UNLIKELY(is_in(thread))) return engine.lose(Lost::kReentered);
+MT_INLINE std::int64_t freed(Thread& thread, const void* p) noexcept {
+  std::uint64_t address = address_of(p);
+  if (MT_UNLIKELY(is_in(thread)) || MT_UNLIKELY(!memory::PageMap::is_usual(address))) return kNotYet;
+  Cell* at = page_map.find_usual(address);
+  std::uint64_t last = thread.last_address;
+  if (MT_UNLIKELY(at == nullptr) || *at < engine.generation) {
+    if (p != nullptr) thread.last_address = 0;  // any free is an event, whoever's block it was
+    return kNobodys;
+  }
   step_in(thread);
-  bool temporary = last == address && thread.last_cell == cell;  // and the record: another thread's block may stand there now
+  Cell cell = *at;
+  std::int64_t bytes = static_cast<std::uint32_t>(cell);
   const Lane& lane = *thread.lane[Frames::attached(thread)];
   Run& run = thread.lane[Frames::attached(thread)]->run;
   Account& account = lane.accounts[memory::PageMap::account(cell)];
-  std::int64_t room = run.room + static_cast<std::uint32_t>(cell);
+  std::int64_t room = run.room + bytes;
   bool stale = account.stamp < run.all_epoch;
   if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(stale && !run.single) || MT_UNLIKELY(room > run.ceiling)) {
-    return free_long_way<Frames>(thread, address, cell, temporary);
+    step_out(thread);
+    return kNotYet;
   }
   if (MT_UNLIKELY(stale)) save_share(account);
+  *at = 0;
+  thread.last_address = 0;
   run.room = room;
-  account.freed_bytes += static_cast<std::uint32_t>(cell);
+  account.freed_bytes += static_cast<std::uint64_t>(bytes);
   account.freed_count++;
-  account.temporary_count += temporary;
+  // The record too: another thread's block may stand at the address now.
+  account.temporary_count += last == address && thread.last_cell == cell;
   step_out(thread);
+  return bytes;
 }
+
+// The same for a record that has been taken out.
+template <class Frames>
+void on_free(Thread& thread, const void* p, Cell cell) noexcept;
 
 // `cell` is what take(old) gave; the real reallocation has succeeded.
 template <class Frames>

@@ -12,9 +12,12 @@ template <class Frames>
 bool catch_up(Thread& thread) noexcept {
   while (MT_UNLIKELY(engine.stopping.load(std::memory_order_acquire))) wait_for_world(thread);
   if (MT_UNLIKELY(engine.interrupted.load(std::memory_order_relaxed)) && Frames::attached(thread)) {
+    std::uint32_t inside = thread.inside;
+    thread.inside = 0;  // what the interrupt frees counts
     step_out(thread);
     engine.interrupt();
     step_in(thread);
+    thread.inside = inside;
   }
   if (thread.window == kStale) {
     refresh_window(thread);
@@ -65,25 +68,31 @@ void record_alloc(Thread& thread, std::uint64_t address, std::uint64_t bytes, Al
 template <class Frames>
 MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
   thread.last_address = 0;
-  record_alloc<Frames>(thread, address_of(p), bytes, allocator);
+  if (thread.window != kNoWindow) record_alloc<Frames>(thread, address_of(p), bytes, allocator);
   step_out(thread);
+  thread.inside = 0;
   return p;
 }
 
 template <class Frames>
-MT_NOINLINE void free_long_way(Thread& thread, std::uint64_t address, Cell cell, bool temporary) noexcept {
+MT_NOINLINE void on_free(Thread& thread, const void* p, Cell cell) noexcept {
+  std::uint64_t address = address_of(p), last = thread.last_address;
+  thread.last_address = 0;
+  if (cell == 0) return;
+  Busy busy(thread);
+  if (MT_UNLIKELY(!busy)) return engine.lose(Lost::kReentered);
+  bool temporary = last == address && thread.last_cell == cell;
   catch_up<Frames>(thread);
-  if (cell >= engine.generation) {  // else the session ended while we waited
-    Lane& lane = *thread.lane[Frames::attached(thread)];
-    uncharge(lane, release_cell(cell, address), temporary);
-    finish(lane);
-  }
-  step_out(thread);
+  if (cell < engine.generation) return;  // the session ended while we waited
+  Lane& lane = *thread.lane[Frames::attached(thread)];
+  uncharge(lane, release_cell(cell, address), temporary);
+  finish(lane);
 }
 
 template <class Frames>
 void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
   if (cell == 0) {
+    thread.inside = 1;
     on_alloc<Frames>(thread, p, bytes, allocator);
     return;
   }

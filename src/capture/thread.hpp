@@ -22,12 +22,13 @@ struct Activation {
 };
 
 struct alignas(64) Thread {
-  constexpr explicit Thread(std::uint32_t is_busy = 0) noexcept : busy(is_busy) {}
+  // `closed`: as if always inside a hook and in the accounting.
+  constexpr explicit Thread(bool closed = false) noexcept : busy(closed), inside(closed) {}
 
   static constexpr std::uint32_t kMaxActivations = 1u << 16;
 
   std::atomic<std::uint32_t> busy;     // in the accounting: the world waits for this to become 0
-  std::uint32_t inside = 0;            // in the real function below one of our hooks: hooks further in pass through
+  std::uint32_t inside;                // in the real function below one of our hooks: hooks further in pass through
   WindowId window = kNoWindow;
   std::uint32_t paused = 0;
   std::uint64_t last_address = 0;      // block made by this thread's latest event, if that was an allocation

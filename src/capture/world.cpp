@@ -9,7 +9,7 @@ namespace malloc_tracer::capture {
 
 constinit Engine engine;
 constinit memory::PageMap page_map;
-constinit Thread no_thread{1};  // as if always inside: its events are lost, and it needs no lane
+constinit Thread no_thread{true};  // hooks find it closed and register the thread: the usual case needs no test
 constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec"))) = &no_thread;
 
 const char* lost_text(Lost reason) noexcept {

@@ -24,10 +24,15 @@ class PageMap {
 
   // The block's cell, nullptr where nothing has ever been recorded.
   MT_INLINE Cell* find(std::uint64_t address) const noexcept {
-    if (MT_UNLIKELY(address & kUnusual)) return find_unusual(address);
+    return MT_LIKELY(is_usual(address)) ? find_usual(address) : find_unusual(address);
+  }
+  // The same without a call: nullptr also where find() has to be asked.
+  MT_INLINE Cell* find_usual(std::uint64_t address) const noexcept {
+    if (MT_UNLIKELY(!is_usual(address))) return nullptr;
     Cell* leaf = __atomic_load_n(&root_[address >> kLeafBits], __ATOMIC_ACQUIRE);
     return MT_LIKELY(leaf != nullptr) ? leaf + ((address >> 4) & kLeafMask) : nullptr;
   }
+  static bool is_usual(std::uint64_t address) noexcept { return (address & kUnusual) == 0; }
   // The same, made if need be; nullptr if memory is short.
   MT_INLINE Cell* make(std::uint64_t address) noexcept {
     Cell* cell = find(address);

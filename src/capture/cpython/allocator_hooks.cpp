@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "capture/cpython/allocator_hooks.hpp"
 
+#include <cstring>
 #include <type_traits>
-#include <utility>
 
+#include "capture/cpython/block_bins.hpp"
 #include "capture/cpython/python_frames.hpp"
 #include "capture/events.hpp"
 
@@ -17,53 +18,70 @@ constexpr Allocator kLabels[] = {Allocator::kPythonRaw, Allocator::kPythonMem, A
 constexpr PyMemAllocatorDomain kDomains[] = {PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
 
 PyMemAllocatorEx originals[3];
-bool probing = false;  // looking for our own hooks: records are not blocks
 
 template <int kDomain>
 using FramesOf = std::conditional_t<kDomain == kRaw, PythonFrames, AttachedFrames>;
 
-// The outermost hook records; what the real function calls below it (RAW, malloc, pymalloc's own tables, a debug allocator's
-// blocks) passes through.
-class Inside {
- public:
-  MT_INLINE explicit Inside(Thread& thread) noexcept : thread_(thread) {
-    thread.inside = 1;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  }
-  MT_INLINE ~Inside() { thread_.inside = 0; }
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
+BlockBins bins;
 
- private:
-  Thread& thread_;
-};
-
+// Takes a kept block, or calls the real function; what that calls below it (RAW, malloc, pymalloc's own tables, a debug allocator's blocks)
+// passes through: the outermost hook records. In both cases thread.inside is 1 until the event is recorded.
 template <int kDomain>
-void* hooked_malloc(void*, std::size_t bytes) noexcept {
-  const PyMemAllocatorEx& original = originals[kDomain];
-  Thread& thread = here();
-  if (MT_UNLIKELY(thread.inside != 0)) return original.malloc(original.ctx, bytes);
-  void* p;
-  {
-    Inside inside(thread);
-    p = original.malloc(original.ctx, bytes);
+MT_INLINE void* fresh_block(Thread& thread, std::size_t bytes) noexcept {
+  thread.inside = 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if constexpr (kDomain != kRaw) {
+    if (void* kept = bins.pop(thread, bytes)) return kept;
   }
-  if (MT_UNLIKELY(p == nullptr)) return p;
-  return on_alloc<FramesOf<kDomain>>(here(), p, bytes, kLabels[kDomain]);
+  return originals[kDomain].malloc(originals[kDomain].ctx, bytes);
 }
 
 template <int kDomain>
-void* hooked_calloc(void*, std::size_t count, std::size_t size) noexcept {
-  const PyMemAllocatorEx& original = originals[kDomain];
-  Thread& thread = here();
-  if (MT_UNLIKELY(thread.inside != 0)) return original.calloc(original.ctx, count, size);
-  void* p;
-  {
-    Inside inside(thread);
-    p = original.calloc(original.ctx, count, size);
+MT_INLINE void* fresh_zeroed(Thread& thread, std::size_t count, std::size_t size) noexcept {
+  thread.inside = 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::size_t bytes = 0;
+  if (kDomain != kRaw && !__builtin_mul_overflow(count, size, &bytes)) {
+    if (void* kept = bins.pop(thread, bytes)) return __builtin_memset(kept, 0, bytes);
   }
-  if (MT_UNLIKELY(p == nullptr)) return p;
-  return on_alloc<FramesOf<kDomain>>(here(), p, count * size, kLabels[kDomain]);
+  return originals[kDomain].calloc(originals[kDomain].ctx, count, size);
+}
+
+template <int kDomain>
+void* hooked_malloc(void* context, std::size_t bytes) noexcept;
+template <int kDomain>
+void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept;
+
+// Below another hook, or a thread's first event.
+template <int kDomain>
+MT_COLD void* malloc_inside(void* context, std::size_t bytes) noexcept {
+  if (self() == &no_thread && &here() != &no_thread) return hooked_malloc<kDomain>(context, bytes);
+  if (is_in(*self())) engine.lose(Lost::kReentered);
+  return originals[kDomain].malloc(originals[kDomain].ctx, bytes);
+}
+template <int kDomain>
+MT_COLD void* calloc_inside(void* context, std::size_t count, std::size_t size) noexcept {
+  if (self() == &no_thread && &here() != &no_thread) return hooked_calloc<kDomain>(context, count, size);
+  if (is_in(*self())) engine.lose(Lost::kReentered);
+  return originals[kDomain].calloc(originals[kDomain].ctx, count, size);
+}
+
+template <int kDomain>
+void* hooked_malloc(void* context, std::size_t bytes) noexcept {
+  if (MT_UNLIKELY(self()->inside != 0)) return malloc_inside<kDomain>(context, bytes);
+  void* p = fresh_block<kDomain>(*self(), bytes);
+  if (MT_LIKELY(p != nullptr)) return on_alloc<FramesOf<kDomain>>(*self(), p, bytes, kLabels[kDomain]);
+  self()->inside = 0;
+  return nullptr;
+}
+
+template <int kDomain>
+void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept {
+  if (MT_UNLIKELY(self()->inside != 0)) return calloc_inside<kDomain>(context, count, size);
+  void* p = fresh_zeroed<kDomain>(*self(), count, size);
+  if (MT_LIKELY(p != nullptr)) return on_alloc<FramesOf<kDomain>>(*self(), p, count * size, kLabels[kDomain]);
+  self()->inside = 0;
+  return nullptr;
 }
 
 template <int kDomain>
@@ -73,11 +91,9 @@ void* hooked_realloc(void* context, void* old, std::size_t bytes) noexcept {
   Thread& thread = here();
   if (MT_UNLIKELY(thread.inside != 0)) return original.realloc(original.ctx, old, bytes);
   Cell cell = take(old);
-  void* p;
-  {
-    Inside inside(thread);
-    p = original.realloc(original.ctx, old, bytes);
-  }
+  thread.inside = 1;
+  void* p = original.realloc(original.ctx, old, bytes);
+  thread.inside = 0;
   if (p == nullptr) {
     put_back(old, cell);
   } else {
@@ -87,13 +103,19 @@ void* hooked_realloc(void* context, void* old, std::size_t bytes) noexcept {
 }
 
 template <int kDomain>
-void hooked_free(void*, void* p) noexcept {
+MT_NOINLINE void free_long_way(void* p) noexcept {
   const PyMemAllocatorEx& original = originals[kDomain];
-  if (p != nullptr) {
-    Cell cell = take(p);
-    on_free<FramesOf<kDomain>>(here(), p, MT_LIKELY(!probing) ? cell : 0);
-  }
+  Cell cell = take(p);
+  on_free<FramesOf<kDomain>>(here(), p, cell);
   return original.free(original.ctx, p);
+}
+
+template <int kDomain>
+void hooked_free(void*, void* p) noexcept {
+  std::int64_t bytes = freed<FramesOf<kDomain>>(*self(), p);
+  if (MT_UNLIKELY(bytes == kNotYet)) return free_long_way<kDomain>(p);
+  if (kDomain != kRaw && bins.push(*self(), p, static_cast<std::uint64_t>(bytes))) return;
+  return originals[kDomain].free(originals[kDomain].ctx, p);
 }
 
 template <int kDomain>
@@ -113,17 +135,16 @@ PyMemAllocatorEx current(int domain) noexcept {
 template <int kDomain>
 bool ours_is_below(const PyMemAllocatorEx& top) noexcept {
   void* probe = top.malloc(top.ctx, 1);
-  if (probe == nullptr) return false;
-  Cell* cell = page_map.make(address_of(probe));
-  if (cell != nullptr) *cell = ~Cell{0};
+  Cell* cell = probe != nullptr ? page_map.make(address_of(probe)) : nullptr;
+  if (cell == nullptr) return false;
+  *cell = engine.generation;
   Thread& thread = here();
-  WindowId window = std::exchange(thread.window, kNoWindow);
-  probing = true;
+  step_in(thread);  // so that the record is taken but not counted
   top.free(top.ctx, probe);
-  probing = false;
-  thread.window = window;
-  bool taken = cell != nullptr && *cell == 0;
-  if (cell != nullptr) *cell = 0;
+  step_out(thread);
+  bool taken = *cell == 0;
+  *cell = 0;
+  if (taken) engine.lost[static_cast<std::uint32_t>(Lost::kReentered)].fetch_sub(1, std::memory_order_relaxed);
   return taken;
 }
 
@@ -144,15 +165,19 @@ void stop_domain() noexcept {
 }  // namespace
 
 void swap_allocators(bool recording) noexcept {
+  bins.reset(0, [](void* block) { originals[kObject].free(originals[kObject].ctx, block); });
   if (!recording) {
     stop_domain<kRaw>();
     stop_domain<kMem>();
     stop_domain<kObject>();
     return;
   }
+  const char* name = _PyMem_GetCurrentAllocatorName();
+  bool over_pymalloc = name != nullptr && std::strcmp(name, "pymalloc") == 0;
   start_domain<kRaw>();
   start_domain<kMem>();
   start_domain<kObject>();
+  if (over_pymalloc) bins.reset(BlockBins::kMostBlocks, [](void*) {});
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -24,6 +24,7 @@ bool is_known(std::uintptr_t address) noexcept {
 int track(unsigned int domain, std::uintptr_t address, std::size_t bytes) {
   Thread& thread = here();
   if (thread.inside == 0 && !is_known(address)) {
+    thread.inside = 1;
     on_alloc<PythonFrames>(thread, reinterpret_cast<void*>(address), bytes, Allocator::kTracked);
   }
   return original_track(domain, address, bytes);

@@ -49,7 +49,8 @@ MT_INLINE PathId known_path_in(Thread& thread, PyThreadState* state) noexcept {
   StackCache& stack = thread.stack;
   std::uint64_t top = stack.top;
   if (MT_LIKELY(stack.frames[top].frame == frame) && MT_LIKELY(stack.thread_state == state) &&
-      MT_LIKELY(barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) && MT_LIKELY(verify(stack, top))) {
+      MT_LIKELY(stack.bar == 0 || barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) &&
+      MT_LIKELY(verify(stack, top))) {
     std::uint64_t address = instruction_of(frame);
     if (MT_LIKELY(stack.frames[top].address == address)) return stack.nodes[top];
     PathId node = cached_node(stack, stack.parents[top], address);
@@ -82,7 +83,7 @@ MT_INLINE PathId known_path_checked(Thread& thread, PyThreadState* state) noexce
 // For the domains whose callers hold the GIL by contract.
 struct AttachedFrames {
   static bool attached(Thread&) noexcept { return true; }
-  MT_INLINE static PathId known_path(Thread& thread, bool) noexcept { return known_path_checked(thread, attached_state()); }
+  MT_INLINE static PathId known_path(Thread& thread, bool) noexcept { return known_path_checked(thread, attached_state_nearby()); }
   static PathId path(Thread& thread, bool) noexcept { return path_in(thread, attached_state()); }
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }
   static bool ours(Thread&, bool, std::uint64_t bytes, snapshot::Allocator allocator) noexcept {

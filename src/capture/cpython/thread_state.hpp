@@ -24,13 +24,17 @@ extern constinit ThreadStateSource thread_state_source;
 bool find_thread_state() noexcept;
 
 #if PY_VERSION_HEX >= 0x030c0000
+// Without a call: nullptr also where attached_state() has to be asked.
+MT_INLINE PyThreadState* attached_state_nearby() noexcept {
+  long offset = thread_state_source.offset;
+  if (MT_UNLIKELY(offset == 0)) return nullptr;
+  PyThreadState* state;
+  asm("movq %%fs:(%1), %0" : "=r"(state) : "r"(offset) : "memory");
+  return state;
+}
 // This thread's state while it holds the GIL, else nullptr.
-MT_INLINE PyThreadState* attached_state() noexcept {
-  if (MT_LIKELY(thread_state_source.offset != 0)) {
-    PyThreadState* state;
-    asm("movq %%fs:(%1), %0" : "=r"(state) : "r"(thread_state_source.offset) : "memory");
-    return state;
-  }
+inline PyThreadState* attached_state() noexcept {
+  if (MT_LIKELY(thread_state_source.offset != 0)) return attached_state_nearby();
 #if PY_VERSION_HEX >= 0x030d0000
   return PyThreadState_GetUnchecked();
 #else
@@ -41,6 +45,7 @@ MT_INLINE bool is_attached() noexcept { return attached_state() != nullptr; }
 #else
 // The state of whoever holds the GIL: this thread's, if it is known to hold it.
 MT_INLINE PyThreadState* attached_state() noexcept { return *thread_state_source.current; }
+MT_INLINE PyThreadState* attached_state_nearby() noexcept { return attached_state(); }
 MT_INLINE bool is_attached() noexcept {
   void* own = pthread_getspecific(thread_state_source.own_key);
   return own != nullptr && own == *thread_state_source.current;

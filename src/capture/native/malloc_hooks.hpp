@@ -103,19 +103,28 @@ struct MallocHooks : MappingHooks<Frames> {
     Thread& thread = here();
     if (thread.inside != 0) return (real.*kReal)(bytes, more...);
     void* p = call_inside(thread, real.*kReal, bytes, more...);
-    if (MT_LIKELY(p != nullptr)) on_alloc<Frames>(thread, p, bytes, Allocator::kNew);
+    if (MT_UNLIKELY(p == nullptr)) return p;
+    thread.inside = 1;
+    on_alloc<Frames>(thread, p, bytes, Allocator::kNew);
     return p;
   }
 
   MT_INLINE static void record(void* p, std::size_t bytes) noexcept {
     Thread& thread = here();
-    if (MT_LIKELY(thread.inside == 0)) on_alloc<Frames>(thread, p, bytes, Allocator::kMalloc);
+    if (MT_UNLIKELY(thread.inside != 0)) {
+      if (is_in(thread)) engine.lose(Lost::kReentered);
+      return;
+    }
+    thread.inside = 1;
+    on_alloc<Frames>(thread, p, bytes, Allocator::kMalloc);
   }
 
+  MT_NOINLINE static void forget_long_way(void* p) noexcept {
+    Cell cell = take(p);
+    on_free<Frames>(here(), p, cell);
+  }
   MT_INLINE static void forget(void* p) noexcept {
-    if (MT_UNLIKELY(p == nullptr)) return;
-    Thread& thread = here();
-    on_free<Frames>(thread, p, take(p));
+    if (MT_UNLIKELY(freed<Frames>(*self(), p) == kNotYet)) forget_long_way(p);
   }
 
   // A reallocation has given `p`.
