@@ -87,21 +87,16 @@ inline void put_back(const void* p, Cell cell) noexcept {
 template <class Frames>
 MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept;
 
-// Requires: the hook has set thread.inside to 1 before the real call; it is 0 afterwards. Gives `p` back, so that a hook can end in it. The path is the one of the previous event if the stack is; everything else, from a changed
-// stack to a new account, takes the long way: nothing is written before that is decided.
+// The record of a block whose path is known. Whatever is out of the ordinary takes the long way: nothing is written before that is decided.
 template <class Frames>
-MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
-  step_in(thread);
-  bool attached = Frames::attached(thread);
-  Run& run = thread.lane[attached]->run;
-  WindowId window = run.match;
-  if (MT_UNLIKELY(thread.window != window)) return alloc_long_way<Frames>(thread, p, bytes, allocator);
-  PlaceSlot slot = engine.tree.slot(place_of(Frames::known_path(thread, attached), allocator));  // no path: an empty slot
-  Account& account = thread.lane[attached]->accounts[slot.account];
+MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+  Run& run = lane.run;
+  PlaceSlot slot = engine.tree.slot(place_of(path, allocator));
+  Account& account = lane.accounts[slot.account];
   Cell* cell = page_map.find_usual(address_of(p));
   std::int64_t room = run.room - static_cast<std::int64_t>(bytes);
-  if (MT_UNLIKELY(slot.window != window) || MT_UNLIKELY(bytes >> 32) ||
-      MT_UNLIKELY(cell == nullptr) || MT_UNLIKELY(*cell >= engine.generation) || MT_UNLIKELY(--thread.until_sample == 0)) {
+  if (MT_UNLIKELY(slot.window != run.match) || MT_UNLIKELY(bytes >> 32) || MT_UNLIKELY(cell == nullptr) ||
+      MT_UNLIKELY(*cell >= engine.generation) || MT_UNLIKELY(--thread.until_sample == 0)) {
     return alloc_long_way<Frames>(thread, p, bytes, allocator);
   }
   if (room < 0) {
@@ -128,6 +123,26 @@ MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator
   step_out(thread);
   thread.inside = 0;
   return p;
+}
+
+// The stack has changed since the previous event.
+template <class Frames>
+MT_NOINLINE void* alloc_after_walk(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+  bool attached = Frames::attached(thread);
+  PathId path = Frames::path(thread, attached);
+  return record_at<Frames>(thread, *thread.lane[attached], path, p, bytes, allocator);
+}
+
+// Requires: the hook has set thread.inside to 1 before the real call; it is 0 afterwards. Gives `p` back, so that a hook can end in it.
+template <class Frames>
+MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+  step_in(thread);
+  bool attached = Frames::attached(thread);
+  Lane& lane = *thread.lane[attached];
+  if (MT_UNLIKELY(thread.window != lane.run.match)) return alloc_long_way<Frames>(thread, p, bytes, allocator);
+  PathId path = Frames::known_path(thread, attached);
+  if (MT_UNLIKELY(path == 0)) return alloc_after_walk<Frames>(thread, p, bytes, allocator);
+  return record_at<Frames>(thread, lane, path, p, bytes, allocator);
 }
 
 // The free of `p`, if it is nobody's block or takes the short way: its size, or kNobodys. Else kNotYet, and nothing has been touched.

@@ -10,7 +10,7 @@
 
 // Data-stack barriers: why a deep, unchanged stack need not be verified frame by frame.
 //
-// Python frames lie in 16 KiB chunks that come from our slab. About every kDistance frames the thread's chunk limit is lowered
+// Python frames lie in 16 KiB chunks that come from our slab. About every kBarrierDistance frames the thread's chunk limit is lowered
 // to its top, so the next frame is the first of a new chunk: a *barrier*. While that chunk is alive everything below is suspended in the same
 // call and cannot have changed. Alive = the slot's generation is the one registered and the chunk is still linked (`previous` != 0: a
 // popped chunk may wait in a cache, 3.14+ and later 3.13.x; its size is made too small to be reused). The rules and what forced each stand in
@@ -19,7 +19,7 @@
 // Hook safe but for install. The arena hook stays for the life of the process: chunks outlive scopes.
 namespace malloc_tracer::capture::cpython {
 
-inline constexpr std::uint32_t kBarrierDistance = 16;
+inline constexpr std::uint32_t kBarrierDistance = 8;
 inline constexpr std::size_t kChunkBytes = 16384;
 inline constexpr std::size_t kSlotBytes = kChunkBytes + 3136;  // the odd stride spreads slots over cache sets
 inline constexpr std::uint32_t kSlots = 1u << 16;
