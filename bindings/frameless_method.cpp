@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A method without a Python frame of its own: while the target runs there is nothing of ours on the Python stack, so a target's traceback
-// shows the caller and then the target. Plain C API: nanobind's functions cannot be descriptors with a dictionary.
+// A method without a Python frame of its own: while the target runs there is nothing of ours on the
+// Python stack, so a target's traceback shows the caller and then the target. Plain C API:
+// nanobind's functions cannot be descriptors with a dictionary.
 #include <nanobind/nanobind.h>
-
 #include <structmember.h>
 
 #include "capture/cpython/python_scope.hpp"
@@ -18,8 +18,7 @@ namespace nb = nanobind;
 constexpr Py_ssize_t kPlanSize = 6;  // handle, callee, args, kwargs, listed, state
 
 struct FramelessMethod {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   PyObject* prepare;
   PyObject* finish;
   PyObject* dict;
@@ -46,15 +45,19 @@ void raise_again(PyObject* exception) {
 #if PY_VERSION_HEX >= 0x030c0000
   PyErr_SetRaisedException(exception);
 #else
-  PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(exception))), exception, PyException_GetTraceback(exception));
+  PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(exception))), exception,
+                PyException_GetTraceback(exception));
 #endif
 }
 
 PyObject* run(PyObject* plan) {
   PyObject *handle, *callee, *args, *kwargs, *listed, *state;
-  if (!PyArg_UnpackTuple(plan, "plan", kPlanSize, kPlanSize, &handle, &callee, &args, &kwargs, &listed, &state)) return nullptr;
+  if (!PyArg_UnpackTuple(plan, "plan", kPlanSize, kPlanSize, &handle, &callee, &args, &kwargs,
+                         &listed, &state))
+    return nullptr;
   auto* scope = nb::inst_ptr<capture::cpython::PythonScope>(handle);
-  return scope->run(callee, args, kwargs == Py_None ? nullptr : kwargs, listed == Py_None ? nullptr : listed);
+  return scope->run(callee, args, kwargs == Py_None ? nullptr : kwargs,
+                    listed == Py_None ? nullptr : listed);
 }
 
 // What is ours before and after the target's run must not appear in an outer scope's numbers.
@@ -75,12 +78,14 @@ PyObject* prepare_plan(PyObject* self, PyObject* const* args, std::size_t count,
 PyObject* finish_with(PyObject* self, PyObject* state, PyObject* result) {
   Paused paused;
   if (result != nullptr) {
-    PyObject* outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, result, Py_None, nullptr);
+    PyObject* outcome =
+        PyObject_CallFunctionObjArgs(method(self)->finish, state, result, Py_None, nullptr);
     Py_DECREF(result);
     return outcome;
   }
   PyObject* exception = take_exception();
-  PyObject* outcome = PyObject_CallFunctionObjArgs(method(self)->finish, state, Py_None, exception, nullptr);
+  PyObject* outcome =
+      PyObject_CallFunctionObjArgs(method(self)->finish, state, Py_None, exception, nullptr);
   if (outcome == nullptr) {
     Py_DECREF(exception);
     return nullptr;
@@ -114,7 +119,8 @@ int copy_attributes(FramelessMethod* self) {
     Py_DECREF(value);
     if (failed != 0) return -1;
   }
-  return PyDict_SetItemString(self->dict, "__wrapped__", self->prepare);  // inspect.signature finds the parameters there
+  return PyDict_SetItemString(self->dict, "__wrapped__",
+                              self->prepare);  // inspect.signature finds the parameters there
 }
 
 int init(PyObject* object, PyObject* args, PyObject*) {
@@ -169,10 +175,14 @@ PyGetSetDef getset[] = {
 }  // namespace
 
 void bind_frameless_method(nb::module_& module) {
-  PyType_Slot slots[] = {slot(Py_tp_init, init),         slot(Py_tp_call, PyVectorcall_Call),
-                         slot(Py_tp_descr_get, bind),    slot(Py_tp_traverse, traverse),
-                         slot(Py_tp_clear, clear),       slot(Py_tp_dealloc, dealloc),
-                         {Py_tp_members, members},       {Py_tp_getset, getset},
+  PyType_Slot slots[] = {slot(Py_tp_init, init),
+                         slot(Py_tp_call, PyVectorcall_Call),
+                         slot(Py_tp_descr_get, bind),
+                         slot(Py_tp_traverse, traverse),
+                         slot(Py_tp_clear, clear),
+                         slot(Py_tp_dealloc, dealloc),
+                         {Py_tp_members, members},
+                         {Py_tp_getset, getset},
                          {0, nullptr}};
   PyType_Spec spec = {"malloc_tracer._engine.FramelessMethod", sizeof(FramelessMethod), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |

@@ -12,7 +12,7 @@ namespace malloc_tracer::bindings {
 namespace {
 
 using capture::cpython::PythonScope;
-using nb::literals::operator""_a;
+using namespace nb::literals;  // NOLINT(google-build-using-namespace): "name"_a
 
 void checked(bool done) {
   if (!done) throw nb::python_error();
@@ -23,11 +23,14 @@ nb::object steal(PyObject* result) {
   return nb::steal(result);
 }
 
-TraceData peek(const PythonScope& scope, const std::string& python_version, nb::iterable library_prefixes, nb::dict thread_names) {
+TraceData peek(const PythonScope& scope, const std::string& python_version,
+               const nb::iterable& library_prefixes, const nb::dict& thread_names) {
   trace::BuildOptions options;
   options.python_version = python_version;
-  for (nb::handle prefix : library_prefixes) options.library_prefixes.push_back(from_python(prefix));
-  for (auto [id, name] : thread_names) options.thread_names.emplace(nb::cast<std::uint64_t>(id), from_python(name));
+  for (nb::handle prefix : library_prefixes)
+    options.library_prefixes.push_back(from_python(prefix));
+  for (auto [id, name] : thread_names)
+    options.thread_names.emplace(nb::cast<std::uint64_t>(id), from_python(name));
   snapshot::Snapshot snapshot = scope.peek();
   snapshot.name = scope.name();
   return TraceData{std::make_shared<const trace::Trace>(trace::build(snapshot, options))};
@@ -37,18 +40,30 @@ TraceData peek(const PythonScope& scope, const std::string& python_version, nb::
 
 void bind_scope(nb::module_& module) {
   nb::class_<PythonScope>(module, "ScopeHandle")
-      .def("__init__", [](PythonScope* self, nb::str name, bool all_threads) { new (self) PythonScope(from_python(name), all_threads); },
-           "name"_a, "all_threads"_a)
-      .def("enter", [](PythonScope& scope, int skip) { checked(scope.enter(skip)); }, "skip"_a = 0)
+      .def(
+          "__init__",
+          [](PythonScope* self, const nb::str& name, bool all_threads) {
+            new (self) PythonScope(from_python(name), all_threads);
+          },
+          "name"_a, "all_threads"_a)
+      .def(
+          "enter", [](PythonScope& scope, int skip) { checked(scope.enter(skip)); }, "skip"_a = 0)
       .def("leave", &PythonScope::leave)
-      .def("run",
-           [](PythonScope& scope, nb::callable callee, nb::tuple args, nb::object kwargs, nb::object listed) {
-             return steal(scope.run(callee.ptr(), args.ptr(), kwargs.is_none() ? nullptr : kwargs.ptr(),
-                                    listed.is_none() ? nullptr : listed.ptr()));
-           },
-           "callee"_a, "args"_a, "kwargs"_a.none(), "listed"_a.none())
-      .def("attach", [](PythonScope& scope, nb::object function, bool ends) { checked(scope.attach(function.ptr(), ends)); }, "function"_a,
-           "ends"_a = false)
+      .def(
+          "run",
+          [](PythonScope& scope, const nb::callable& callee, const nb::tuple& args,
+             const nb::object& kwargs, const nb::object& listed) {
+            return steal(scope.run(callee.ptr(), args.ptr(),
+                                   kwargs.is_none() ? nullptr : kwargs.ptr(),
+                                   listed.is_none() ? nullptr : listed.ptr()));
+          },
+          "callee"_a, "args"_a, "kwargs"_a.none(), "listed"_a.none())
+      .def(
+          "attach",
+          [](PythonScope& scope, const nb::object& function, bool ends) {
+            checked(scope.attach(function.ptr(), ends));
+          },
+          "function"_a, "ends"_a = false)
       .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a)
       .def("reset", &PythonScope::reset)
       .def("end", &PythonScope::end)

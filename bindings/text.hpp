@@ -9,9 +9,11 @@ namespace malloc_tracer::bindings {
 
 namespace nb = nanobind;
 
-// Between Python's text and ours (UTF-8). File names may hold bytes that are no UTF-8: they go through as Python's surrogates.
+// Between Python's text and ours (UTF-8). File names may hold bytes that are no UTF-8: they go
+// through as Python's surrogates.
 inline nb::object to_python(const std::string& text) {
-  PyObject* object = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape");
+  PyObject* object =
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape");
   if (object == nullptr) throw nb::python_error();
   return nb::steal(object);
 }

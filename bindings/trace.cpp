@@ -12,7 +12,7 @@ namespace malloc_tracer::bindings {
 
 namespace {
 
-using nb::literals::operator""_a;
+using namespace nb::literals;  // NOLINT(google-build-using-namespace): "name"_a
 using trace::Counters;
 
 struct NodeView {
@@ -60,10 +60,12 @@ void bind_places(nb::module_& module) {
   bind_place(function);
   nb::class_<trace::File> file(module, "File");
   file.def_prop_ro("name", [](const trace::File& f) { return to_python(f.name); })
-      .def_prop_ro("kind", [](const trace::File& f) { return std::string(trace::kind_name(f.kind)); });
+      .def_prop_ro("kind",
+                   [](const trace::File& f) { return std::string(trace::kind_name(f.kind)); });
   bind_place(file);
   nb::class_<trace::Thread> thread(module, "Thread");
-  thread.def_prop_ro("name", [](const trace::Thread& t) { return to_python(t.name); }).def_ro("id", &trace::Thread::id);
+  thread.def_prop_ro("name", [](const trace::Thread& t) { return to_python(t.name); })
+      .def_ro("id", &trace::Thread::id);
   bind_place(thread);
   nb::class_<trace::AllocatorUse> allocator(module, "Allocator");
   allocator.def_ro("name", &trace::AllocatorUse::name);
@@ -75,7 +77,8 @@ void bind_tree(nb::module_& module) {
       .def_prop_ro("function", [](const trace::Frame& f) { return to_python(f.function); })
       .def_prop_ro("file", [](const trace::Frame& f) { return to_python(f.file); })
       .def_ro("line", &trace::Frame::line)
-      .def_prop_ro("kind", [](const trace::Frame& f) { return std::string(trace::kind_name(f.kind)); });
+      .def_prop_ro("kind",
+                   [](const trace::Frame& f) { return std::string(trace::kind_name(f.kind)); });
   nb::class_<NodeView>(module, "Node")
       .def_prop_ro("frame", [](const NodeView& n) { return n.node().frame; })
       .def_prop_ro("self", [](const NodeView& n) { return n.node().self; })
@@ -85,13 +88,18 @@ void bind_tree(nb::module_& module) {
                      if (n.index == 0) return nb::none();
                      return nb::cast(NodeView{n.trace, n.node().parent});
                    })
-      .def_prop_ro("children", [](const NodeView& n) {
-        nb::list children;
-        for (std::uint32_t child : n.node().children) children.append(nb::cast(NodeView{n.trace, child}));
-        return children;
-      })
-      .def("__eq__", [](const NodeView& a, const NodeView& b) { return a.trace == b.trace && a.index == b.index; })
-      .def("__hash__", [](const NodeView& n) { return reinterpret_cast<std::size_t>(n.trace.get()) + n.index; });
+      .def_prop_ro("children",
+                   [](const NodeView& n) {
+                     nb::list children;
+                     for (std::uint32_t child : n.node().children)
+                       children.append(nb::cast(NodeView{n.trace, child}));
+                     return children;
+                   })
+      .def("__eq__", [](const NodeView& a,
+                        const NodeView& b) { return a.trace == b.trace && a.index == b.index; })
+      .def("__hash__", [](const NodeView& n) {
+        return reinterpret_cast<std::size_t>(n.trace.get()) + n.index;
+      });
 }
 
 std::vector<std::string> texts(nb::handle items) {
@@ -101,14 +109,15 @@ std::vector<std::string> texts(nb::handle items) {
 }
 
 std::vector<report::Column> columns_named(nb::handle names) {
-  static const std::pair<const char*, report::Column> kNames[] = {
-      {"live", report::Column::kLive},   {"peak", report::Column::kPeak},           {"allocated", report::Column::kAllocated},
-      {"count", report::Column::kCount}, {"temporary", report::Column::kTemporary}, {"freed", report::Column::kFreed},
+  static const std::pair<const char*, report::Column> known_names[] = {
+      {"live", report::Column::kLive},           {"peak", report::Column::kPeak},
+      {"allocated", report::Column::kAllocated}, {"count", report::Column::kCount},
+      {"temporary", report::Column::kTemporary}, {"freed", report::Column::kFreed},
       {"total", report::Column::kTotal}};
   std::vector<report::Column> columns;
   for (const std::string& name : texts(names)) {
     bool known = false;
-    for (const auto& [text, column] : kNames) {
+    for (const auto& [text, column] : known_names) {
       if (name == text) columns.push_back(column), known = true;
     }
     if (!known) throw nb::value_error(("unknown column '" + name + "'").c_str());
@@ -123,8 +132,10 @@ report::Related related_named(const std::string& name) {
   throw nb::value_error("related must be 'none', 'for_each_file' or 'in_descending_order'");
 }
 
-nb::object text(const TraceData& data, nb::iterable target, nb::str note, nb::iterable columns, const std::string& related,
-                nb::iterable include, nb::iterable exclude, nb::object source) {
+nb::object text(const TraceData& data, const nb::iterable& target, const nb::str& note,
+                const nb::iterable& columns, const std::string& related,
+                const nb::iterable& include, const nb::iterable& exclude,
+                const nb::object& source) {
   report::TextOptions options;
   for (nb::handle section : target) options.target.push_back(nb::cast<report::Section>(section));
   options.note = from_python(note);
@@ -132,7 +143,8 @@ nb::object text(const TraceData& data, nb::iterable target, nb::str note, nb::it
   options.related = related_named(related);
   options.include = texts(include);
   options.exclude = texts(exclude);
-  if (!source.is_none()) options.source = [source](const std::string& file) { return texts(source(to_python(file))); };
+  if (!source.is_none())
+    options.source = [source](const std::string& file) { return texts(source(to_python(file))); };
   return to_python(report::text_report(*data.trace, options));
 }
 
@@ -144,8 +156,10 @@ void bind_trace(nb::module_& module) {
   nb::class_<report::Section>(module, "Section")
       .def(
           "__init__",
-          [](report::Section* self, nb::str file, int first_line, nb::iterable lines, nb::str note, int last_line) {
-            new (self) report::Section{from_python(file), first_line, texts(lines), from_python(note), last_line};
+          [](report::Section* self, const nb::str& file, int first_line, const nb::iterable& lines,
+             const nb::str& note, int last_line) {
+            new (self) report::Section{from_python(file), first_line, texts(lines),
+                                       from_python(note), last_line};
           },
           "file"_a, "first_line"_a, "text"_a, "note"_a = "", "last_line"_a = 0);
   nb::class_<TraceData>(module, "TraceData")
@@ -158,7 +172,10 @@ void bind_trace(nb::module_& module) {
       .def_prop_ro("files", [](const TraceData& t) { return list_of(t.trace->files); })
       .def_prop_ro("threads", [](const TraceData& t) { return list_of(t.trace->threads); })
       .def_prop_ro("allocators", [](const TraceData& t) { return list_of(t.trace->allocators); })
-      .def_prop_ro("root", [](const TraceData& t) { return NodeView{t.trace, 0}; })
+      .def_prop_ro("root",
+                   [](const TraceData& t) {
+                     return NodeView{t.trace, 0};
+                   })
       .def_prop_ro("lost",
                    [](const TraceData& t) {
                      nb::dict lost;
@@ -168,13 +185,19 @@ void bind_trace(nb::module_& module) {
       .def_prop_ro("timeline",
                    [](const TraceData& t) {
                      nb::list points;
-                     for (const auto& point : t.trace->timeline) points.append(nb::make_tuple(point.ns, point.live_bytes));
+                     for (const auto& point : t.trace->timeline)
+                       points.append(nb::make_tuple(point.ns, point.live_bytes));
                      return points;
                    })
-      .def("line", [](const TraceData& t, nb::str place, int number) { return t.trace->line(from_python(place), number); },
-           "function_or_file"_a, "number"_a)
-      .def("text", &text, nb::kw_only(), "target"_a, "note"_a = "", "columns"_a = nb::make_tuple(), "related"_a = "none",
-           "include"_a = nb::make_tuple(), "exclude"_a = nb::make_tuple(), "source"_a = nb::none());
+      .def(
+          "line",
+          [](const TraceData& t, const nb::str& place, int number) {
+            return t.trace->line(from_python(place), number);
+          },
+          "function_or_file"_a, "number"_a)
+      .def("text", &text, nb::kw_only(), "target"_a, "note"_a = "", "columns"_a = nb::make_tuple(),
+           "related"_a = "none", "include"_a = nb::make_tuple(), "exclude"_a = nb::make_tuple(),
+           "source"_a = nb::none());
 }
 
 }  // namespace malloc_tracer::bindings

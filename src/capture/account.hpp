@@ -9,10 +9,10 @@ namespace malloc_tracer::capture {
 using WindowId = std::uint32_t;
 using ScopeId = std::uint32_t;
 
-inline constexpr WindowId kNoWindow = 0;      // no scope is active
-inline constexpr WindowId kStale = 1;         // a thread's window must be looked up again; never interned
+inline constexpr WindowId kNoWindow = 0;  // no scope is active
+inline constexpr WindowId kStale = 1;  // a thread's window must be looked up again; never interned
 inline constexpr WindowId kFirstWindow = 2;
-inline constexpr WindowId kNoRun = ~0u;       // matches no window
+inline constexpr WindowId kNoRun = ~0u;  // matches no window
 
 // What one lane counted for one account {path, allocator, window}: one cache line. Live is derived.
 struct alignas(64) Account {
@@ -20,14 +20,19 @@ struct alignas(64) Account {
   std::uint64_t allocated_bytes;
   std::uint64_t freed_count;
   std::uint64_t freed_bytes;
-  std::uint64_t saved_bytes;  // live at the peak, where the window has one scope and its peak is older than the last change
-  std::uint64_t stamp;        // tick of the last save: a scope with a later peak has not seen this account change since
+  std::uint64_t saved_bytes;  // live at the peak, where the window has one scope and its peak is
+                              // older than the last change
+  std::uint64_t stamp;        // tick of the last save: a scope with a later peak has not seen this
+                              // account change since
   std::uint64_t temporary_count;
   std::uint32_t saved_count;
-  WindowId window;            // 0: this lane has not touched the account (or it is retired): take the long way
+  WindowId
+      window;  // 0: this lane has not touched the account (or it is retired): take the long way
 
   std::uint64_t live_bytes() const noexcept { return allocated_bytes - freed_bytes; }
-  std::uint32_t live_count() const noexcept { return static_cast<std::uint32_t>(allocated_count - freed_count); }
+  std::uint32_t live_count() const noexcept {
+    return static_cast<std::uint32_t>(allocated_count - freed_count);
+  }
 };
 static_assert(sizeof(Account) == 64);
 
@@ -40,7 +45,7 @@ struct Saved {
 
 // The rarely read rest of an Account.
 struct AccountDetail {
-  Saved* saved;               // one per scope of the window, made at the first save; nullptr: all zero
+  Saved* saved;  // one per scope of the window, made at the first save; nullptr: all zero
   std::uint64_t reallocated;  // for every scope of the window
 };
 

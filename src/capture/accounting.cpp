@@ -16,7 +16,9 @@ constexpr std::int64_t kInfinite = std::numeric_limits<std::int64_t>::max();
 
 const Window& window_of(const Run& run) noexcept { return engine.windows[run.window]; }
 
-std::uint64_t epoch_of(const Scope& scope) noexcept { return __atomic_load_n(&scope.peak_epoch, __ATOMIC_RELAXED); }
+std::uint64_t epoch_of(const Scope& scope) noexcept {
+  return __atomic_load_n(&scope.peak_epoch, __ATOMIC_RELAXED);
+}
 
 // The run's maximum has passed the headroom of one more scope: it has its peak in this run too.
 MT_COLD void widen(Run& run) noexcept {
@@ -41,8 +43,8 @@ void new_maximum(Run& run, std::int64_t room) noexcept {
   if (run.max > run.threshold) widen(run);
 }
 
-// The account is about to change: keep its live value for the scopes that had their peak since its last change; with
-// `rest_only`, for those outside the run's peak.
+// The account is about to change: keep its live value for the scopes that had their peak since its
+// last change; with `rest_only`, for those outside the run's peak.
 void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexcept {
   const Run& run = lane.run;
   bool in_run = run.window != kNoRun;
@@ -68,12 +70,14 @@ void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexce
   account.stamp = engine.tick;
 }
 
-
-std::uint64_t hash_account(std::uint32_t id) noexcept { return memory::hash_pair(engine.infos[id].place, engine.infos[id].window); }
+std::uint64_t hash_account(std::uint32_t id) noexcept {
+  return memory::hash_pair(engine.infos[id].place, engine.infos[id].window);
+}
 
 std::uint32_t new_account(PlaceId place, WindowId window) noexcept {
   bool reuse = engine.free_account_count > 0;
-  std::uint32_t id = reuse ? engine.free_accounts[engine.free_account_count - 1] : engine.account_top;
+  std::uint32_t id =
+      reuse ? engine.free_accounts[engine.free_account_count - 1] : engine.account_top;
   if (id >= engine.infos.capacity()) return 0;
   engine.infos[id] = AccountInfo{place, window, engine.windows[window].first_account, 0, 0};
   if (!engine.account_index.insert(memory::hash_pair(place, window), id, hash_account)) return 0;
@@ -88,9 +92,10 @@ std::uint32_t new_account(PlaceId place, WindowId window) noexcept {
 
 // Requires: `intern`.
 std::uint32_t find_or_make(PlaceId place, WindowId window) noexcept {
-  std::uint32_t id = engine.account_index.find(memory::hash_pair(place, window), [&](std::uint32_t i) {
-    return engine.infos[i].place == place && engine.infos[i].window == window;
-  });
+  std::uint32_t id =
+      engine.account_index.find(memory::hash_pair(place, window), [&](std::uint32_t i) {
+        return engine.infos[i].place == place && engine.infos[i].window == window;
+      });
   return id != 0 ? id : new_account(place, window);
 }
 
@@ -102,7 +107,8 @@ void journal(Held held, bool temporary) noexcept {
   for (std::uint32_t i = 0; i < window.count; i++) {
     if (!engine.scopes[window.ids[i]].ended) continue;
     if (engine.journal_count == engine.journal.capacity()) return engine.lose(Lost::kJournalFull);
-    engine.journal[engine.journal_count++] = JournalEntry{window.ids[i], info.place, held.bytes, held.blocks, temporary};
+    engine.journal[engine.journal_count++] =
+        JournalEntry{window.ids[i], info.place, held.bytes, held.blocks, temporary};
   }
 }
 
@@ -136,7 +142,8 @@ void put_aside(Lane& lane) noexcept {
   if (run.window == kNoRun) return;
   std::int64_t delta = run.max - run.room;
   auto* end = lane.pending + lane.pending_count;
-  auto* entry = std::find_if(lane.pending, end, [&](const Pending& p) { return p.window == run.window; });
+  auto* entry =
+      std::find_if(lane.pending, end, [&](const Pending& p) { return p.window == run.window; });
   if (entry == end) {
     *entry = Pending{run.window, 0};
     lane.pending_count++;
@@ -198,7 +205,9 @@ void enter_window(Lane& lane, WindowId window_id) noexcept {
   run.match = window.ended == 0 ? window_id : kNoRun;
   // The world may have been told to stop between our look and this store.
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (engine.stopping.load(std::memory_order_relaxed) || engine.interrupted.load(std::memory_order_relaxed)) run.match = kNoRun;
+  if (engine.stopping.load(std::memory_order_relaxed) ||
+      engine.interrupted.load(std::memory_order_relaxed))
+    run.match = kNoRun;
 }
 
 }  // namespace
@@ -231,7 +240,8 @@ std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) n
 
 namespace {
 
-// The lane's counters of an account; the run's window is the account's. Requires: the account is of an open scope.
+// The lane's counters of an account; the run's window is the account's. Requires: the account is of
+// an open scope.
 Account& ready_account(Lane& lane, std::uint32_t id) noexcept {
   Account& account = lane.accounts[id];
   if (account.window == kNoWindow) account.window = engine.infos[id].window;
@@ -239,8 +249,10 @@ Account& ready_account(Lane& lane, std::uint32_t id) noexcept {
   return account;
 }
 
-// The run's room after an event; `accounts` are about to change. True: it is a new maximum, and the caller ticks when they have changed.
-bool move_room(Lane& lane, std::int64_t room, std::initializer_list<std::uint32_t> accounts) noexcept {
+// The run's room after an event; `accounts` are about to change. True: it is a new maximum, and the
+// caller ticks when they have changed.
+bool move_room(Lane& lane, std::int64_t room,
+               std::initializer_list<std::uint32_t> accounts) noexcept {
   Run& run = lane.run;
   bool maximum = lane.main && room < 0;
   if (maximum) {
@@ -251,7 +263,8 @@ bool move_room(Lane& lane, std::int64_t room, std::initializer_list<std::uint32_
   }
   for (std::uint32_t id : accounts) {
     Account& account = lane.accounts[id];
-    if (account.stamp < (maximum ? run.rest_epoch : run.all_epoch)) save(lane, id, account, maximum);
+    if (account.stamp < (maximum ? run.rest_epoch : run.all_epoch))
+      save(lane, id, account, maximum);
   }
   return maximum;
 }
@@ -266,7 +279,8 @@ void charge(Lane& lane, std::uint32_t id, std::uint64_t bytes) noexcept {
   if (maximum) lane.run.all_epoch = ++engine.tick;
 }
 
-memory::PageMap::Cell make_cell(std::uint32_t account, std::uint64_t address, std::uint64_t bytes) noexcept {
+memory::PageMap::Cell make_cell(std::uint32_t account, std::uint64_t address,
+                                std::uint64_t bytes) noexcept {
   if (MT_LIKELY(bytes >> memory::PageMap::kAccountShift == 0)) {
     return engine.generation | std::uint64_t{account} << memory::PageMap::kAccountShift | bytes;
   }
@@ -276,7 +290,8 @@ memory::PageMap::Cell make_cell(std::uint32_t account, std::uint64_t address, st
     return 0;
   }
   engine.giants[engine.giant_count++] = Giant{address, bytes, account};
-  return engine.generation | ++engine.giant_serial;  // the serial tells two giants at one address apart
+  return engine.generation |
+         ++engine.giant_serial;  // the serial tells two giants at one address apart
 }
 
 namespace {
@@ -292,7 +307,8 @@ Held take_giant(std::uint64_t address) noexcept {
   return Held{0, 0};
 }
 
-// The account that counts now for a block of `id`; 0 if no open scope wants it. A block less behind retired accounts.
+// The account that counts now for a block of `id`; 0 if no open scope wants it. A block less behind
+// retired accounts.
 std::uint32_t resolve(std::uint32_t id) noexcept {
   if (engine.infos[id].window >= kFirstWindow) return id;
   memory::SpinGuard guard(engine.intern);
@@ -316,7 +332,9 @@ Held release_cell(memory::PageMap::Cell cell, std::uint64_t address) noexcept {
   return held;
 }
 
-Held release_account(std::uint32_t account, std::uint64_t bytes) noexcept { return Held{resolve(account), bytes}; }
+Held release_account(std::uint32_t account, std::uint64_t bytes) noexcept {
+  return Held{resolve(account), bytes};
+}
 
 Held release_part(std::uint32_t id, std::uint64_t bytes) noexcept {
   memory::SpinGuard guard(engine.intern);
@@ -342,7 +360,9 @@ namespace {
 // The reallocation counts for the scopes that held the old block and record the new one.
 void count_reallocation(Lane& lane, const Window& before, std::uint32_t id) noexcept {
   const Window& window = engine.windows[engine.infos[id].window];
-  auto held = [&](std::uint32_t k) { return std::binary_search(before.ids, before.ids + before.count, window.ids[k]); };
+  auto held = [&](std::uint32_t k) {
+    return std::binary_search(before.ids, before.ids + before.count, window.ids[k]);
+  };
   std::uint32_t both = 0;
   for (std::uint32_t k = 0; k < window.count; k++) both += held(k);
   if (both == window.count) {
@@ -352,7 +372,8 @@ void count_reallocation(Lane& lane, const Window& before, std::uint32_t id) noex
   }
 }
 
-// A reallocation within one window: one change of `room`, so old and new are never both in the peak.
+// A reallocation within one window: one change of `room`, so old and new are never both in the
+// peak.
 void recharge_in_window(Lane& lane, Held before, std::uint32_t id, std::uint64_t bytes) noexcept {
   Account& to = ready_account(lane, id);
   Account& from = ready_account(lane, before.account);
@@ -439,7 +460,8 @@ Saved* saved_array(Lane& lane, std::uint32_t id) noexcept {
   return detail.saved;
 }
 
-Saved saved_value(const Lane& lane, std::uint32_t id, WindowId window_id, std::uint32_t rank) noexcept {
+Saved saved_value(const Lane& lane, std::uint32_t id, WindowId window_id,
+                  std::uint32_t rank) noexcept {
   const Account& account = lane.accounts[id];
   const Window& window = engine.windows[window_id];
   Saved saved{0, 0, 0};

@@ -5,7 +5,8 @@ namespace malloc_tracer::capture {
 
 bool CallTree::start() noexcept {
   constexpr std::uint32_t kLeast = 1u << 12;
-  return nodes_.reserve(kMaxPaths, kLeast, 64) && slots_.reserve(nodes_.capacity() << kPlaceShift, kLeast) &&
+  return nodes_.reserve(kMaxPaths, kLeast, 64) &&
+         slots_.reserve(nodes_.capacity() << kPlaceShift, kLeast) &&
          codes_.reserve(kMaxCodes, kLeast);
 }
 
@@ -13,11 +14,13 @@ MT_COLD PathId CallTree::child(PathId parent, PathKey key) noexcept {
   memory::SpinGuard guard(lock_);
   std::uint64_t packed = key.packed();
   std::uint64_t h = hash(parent, packed);
-  PathId id = path_index_.find(h, [&](PathId i) { return nodes_[i].key == packed && nodes_[i].parent == parent; });
+  PathId id = path_index_.find(
+      h, [&](PathId i) { return nodes_[i].key == packed && nodes_[i].parent == parent; });
   if (id != 0 || path_top_ >= nodes_.capacity()) return id;
   id = path_top_;
   nodes_[id] = PathNode{packed, parent};
-  if (!path_index_.insert(h, id, [&](PathId i) { return hash(nodes_[i].parent, nodes_[i].key); })) return 0;
+  if (!path_index_.insert(h, id, [&](PathId i) { return hash(nodes_[i].parent, nodes_[i].key); }))
+    return 0;
   path_top_++;
   return id;
 }

@@ -10,10 +10,11 @@
 #include "memory/spin_lock.hpp"
 #include "snapshot/snapshot.hpp"
 
-// The interned call paths: path = {parent, key}, one tree for each thread's bottom, independent of scopes. A *marker* key stands
-// just before (or after) a scope's own frame, so a scope's trace can drop what lies outside. A frame's key is
-// {code id, offset}: code objects are copied when first seen and get a new id when one dies and its address comes back, so a key never
-// changes its meaning and paths outlive scopes.
+// The interned call paths: path = {parent, key}, one tree for each thread's bottom, independent of
+// scopes. A *marker* key stands just before (or after) a scope's own frame, so a scope's trace can
+// drop what lies outside. A frame's key is {code id, offset}: code objects are copied when first
+// seen and get a new id when one dies and its address comes back, so a key never changes its
+// meaning and paths outlive scopes.
 //
 // Thread safety: interning takes the lock; published nodes never change. Hook safe.
 namespace malloc_tracer::capture {
@@ -68,12 +69,15 @@ class CallTree {
   static constexpr std::uint32_t kMaxPaths = 1u << 22, kMaxCodes = 1u << 20;
 
   bool start() noexcept;
-  // The child of `parent` with `key`; 0 if the table is full. The overload that copies a code object is in cpython/.
+  // The child of `parent` with `key`; 0 if the table is full. The overload that copies a code
+  // object is in cpython/.
   PathId child(PathId parent, PathKey key) noexcept;
-  // The id of a living code object, made by `describe(entry, pool)` if it is new; 0 if the table is full.
+  // The id of a living code object, made by `describe(entry, pool)` if it is new; 0 if the table is
+  // full.
   template <class Describe>
   std::uint32_t code_id(const void* code, Describe describe) noexcept;
-  // The code object is about to die. True if it was known: then node caches must be dropped (see code_epoch).
+  // The code object is about to die. True if it was known: then node caches must be dropped (see
+  // code_epoch).
   bool code_died(const void* code) noexcept;
 
   const PathNode& node(PathId path) const noexcept { return nodes_[path]; }
@@ -81,13 +85,18 @@ class CallTree {
   PlaceSlot& slot(PlaceId place) const noexcept { return slots_[place]; }
   std::uint32_t path_count() const noexcept { return path_top_; }
   // More than half full of paths that may all be dead: worth starting over when no scope is open.
-  bool worn() const noexcept { return path_top_ > nodes_.capacity() / 2 || code_top_ > codes_.capacity() / 2; }
-  // Forgets everything. Requires: no scope open, the world stopped, every thread's stack cache dropped.
+  bool worn() const noexcept {
+    return path_top_ > nodes_.capacity() / 2 || code_top_ > codes_.capacity() / 2;
+  }
+  // Forgets everything. Requires: no scope open, the world stopped, every thread's stack cache
+  // dropped.
   void clear() noexcept;
   memory::SpinLock& lock() noexcept { return lock_; }
 
  private:
-  static std::uint64_t hash(PathId parent, std::uint64_t key) noexcept { return memory::hash_pair(key, parent); }
+  static std::uint64_t hash(PathId parent, std::uint64_t key) noexcept {
+    return memory::hash_pair(key, parent);
+  }
   static std::uint64_t hash_code(const void* code) noexcept {
     return memory::hash_pair(reinterpret_cast<std::uint64_t>(code) >> 4, 1);
   }
@@ -110,7 +119,8 @@ std::uint32_t CallTree::code_id(const void* code, Describe describe) noexcept {
   id = code_top_;
   codes_[id] = CodeEntry{code, {}, {}, {}, 0};
   describe(codes_[id], texts_);
-  if (!code_index_.insert(h, id, [&](std::uint32_t i) { return hash_code(codes_[i].code); })) return 0;
+  if (!code_index_.insert(h, id, [&](std::uint32_t i) { return hash_code(codes_[i].code); }))
+    return 0;
   code_top_++;
   return id;
 }

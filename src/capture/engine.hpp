@@ -15,16 +15,19 @@
 #include "memory/spin_lock.hpp"
 #include "snapshot/snapshot.hpp"
 
-// The state of recording: one engine per process. The header says what there is and who may change it; the work is done
-// in accounting (events), windows and scopes (who records what), world (threads, sessions, fork), snapshot_maker (results).
+// The state of recording: one engine per process. The header says what there is and who may change
+// it; the work is done in accounting (events), windows and scopes (who records what), world
+// (threads, sessions, fork), snapshot_maker (results).
 //
-//   Thread --window--> {set of scopes}        Path + allocator = place; place + window -> account id (cell of the page map)
+//   Thread --window--> {set of scopes}        Path + allocator = place; place + window -> account
+//   id (cell of the page map)
 //
 // Locks, always taken in this order, never across a real allocator call:
-//   world   scopes, folds, sessions, handing on of lanes. Holding it, all lanes can be stopped (WorldStop): then
+//   world   scopes, folds, sessions, handing on of lanes. Holding it, all lanes can be stopped
+//   (WorldStop): then
 //           no other thread is inside the accounting, and everything below may be changed.
-//   intern  windows, accounts, journal, giants, threads' registration: what slow paths of events add to.
-//   tree    the call tree's own lock.
+//   intern  windows, accounts, journal, giants, threads' registration: what slow paths of events
+//   add to. tree    the call tree's own lock.
 // A thread inside the accounting (busy = 1) may take intern and tree, never world.
 namespace malloc_tracer::capture {
 
@@ -46,19 +49,20 @@ struct Scope {
   std::int64_t headroom;
   std::int64_t peak;
   std::uint64_t peak_epoch;
-  std::uint64_t serial;        // of all scopes ever opened: tells a reused id from the scope that had it
+  std::uint64_t serial;  // of all scopes ever opened: tells a reused id from the scope that had it
   std::int64_t began_ns, paused_ns;  // the first activation; the last suspension
   std::uint64_t lost_before[kLostReasons];
   snapshot::TimelinePoint* timeline;
   std::uint64_t timeline_epoch;  // peak_epoch at the last point
   std::int64_t peak_ns;          // when the last sample saw a new peak
   std::uint32_t timeline_count;
-  std::uint32_t activations;     // on all threads
+  std::uint32_t activations;  // on all threads
   std::uint32_t journal_from;
-  bool all;                      // records every thread while active
-  bool in_peak;                  // has had its peak in the main lane's run
+  bool all;      // records every thread while active
+  bool in_peak;  // has had its peak in the main lane's run
   bool open;
-  bool ended;                    // its last activation has returned: frees from here on are journalled, so that they can be undone
+  bool ended;  // its last activation has returned: frees from here on are journalled, so that they
+               // can be undone
 };
 
 struct Window {
@@ -98,36 +102,42 @@ struct ThreadLabel {
   char name[16];
 };
 
-// Names a scope across its life: an id with the serial that tells whether it still means the same scope.
+// Names a scope across its life: an id with the serial that tells whether it still means the same
+// scope.
 struct ScopeRef {
   ScopeId id = 0;
   std::uint64_t serial = 0;
 };
 
 struct alignas(64) Engine {
-  static constexpr std::uint32_t kMaxAccounts = 1u << 24, kMaxWindows = 1u << 20, kMaxScopes = 1u << 16;
-  static constexpr std::uint32_t kMaxThreadLabels = 1u << 20, kMaxJournal = 1u << 27, kMaxGiants = 1u << 16;
+  static constexpr std::uint32_t kMaxAccounts = 1u << 24, kMaxWindows = 1u << 20,
+                                 kMaxScopes = 1u << 16;
+  static constexpr std::uint32_t kMaxThreadLabels = 1u << 20, kMaxJournal = 1u << 27,
+                                 kMaxGiants = 1u << 16;
   static constexpr std::uint32_t kTimelinePoints = 1024, kFirstSampleInterval = 64;
 
   // -- read by every event
-  std::uint64_t generation = std::uint64_t{1} << memory::PageMap::kGenerationShift;  // of this session, in a cell's place
-  std::uint64_t tick = 0;       // time of the accounting: every new maximum takes the next value
+  std::uint64_t generation =
+      std::uint64_t{1} << memory::PageMap::kGenerationShift;  // of this session, in a cell's place
+  std::uint64_t tick = 0;  // time of the accounting: every new maximum takes the next value
   std::atomic<bool> stopping{false};
-  std::atomic<bool> single{true};  // one thread has recorded: it uses the main lane even without the interpreter's lock
+  std::atomic<bool> single{
+      true};  // one thread has recorded: it uses the main lane even without the interpreter's lock
   std::uint32_t sample_interval = kFirstSampleInterval;
-  void (*interrupt)() = nullptr;   // asked for through `interrupted`, called from the long way with busy = 0
+  void (*interrupt)() =
+      nullptr;  // asked for through `interrupted`, called from the long way with busy = 0
   std::atomic<bool> interrupted{false};
   std::atomic<std::uint64_t> code_epoch{0};
   Lane main;
   CallTree tree;
-
 
   // -- under `world`
   memory::SpinLock world;
   std::uint64_t scope_serial = 0;
   std::uint32_t open_scopes = 0;
   bool fork_watched = false;
-  void (*session_hook)(bool open) = nullptr;  // hooks are switched on before the first scope and off after the last
+  void (*session_hook)(bool open) =
+      nullptr;  // hooks are switched on before the first scope and off after the last
 
   // -- under `intern` (or with the world stopped)
   memory::SpinLock intern;
@@ -144,13 +154,17 @@ struct alignas(64) Engine {
   Lane* lanes = nullptr;  // kept in `lane_pages`
   memory::ReservedArray<Lane> lane_pages;
   WindowId all = kNoWindow;  // the threads="all" scopes active anywhere
-  std::uint32_t scope_top = 1, window_top = kFirstWindow, account_top = 1, journal_count = 0, giant_count = 0, label_count = 0;
-  std::uint32_t lane_count = 0, free_account_count = 0, waiting_account_count = 0, free_window_count = 0, free_scope_count = 0;
+  std::uint32_t scope_top = 1, window_top = kFirstWindow, account_top = 1, journal_count = 0,
+                giant_count = 0, label_count = 0;
+  std::uint32_t lane_count = 0, free_account_count = 0, waiting_account_count = 0,
+                free_window_count = 0, free_scope_count = 0;
   std::uint32_t thread_count = 0, giant_serial = 0;
   bool started = false;
 
   std::atomic<std::uint64_t> lost[kLostReasons] = {};
-  void lose(Lost reason) noexcept { lost[static_cast<std::uint32_t>(reason)].fetch_add(1, std::memory_order_relaxed); }
+  void lose(Lost reason) noexcept {
+    lost[static_cast<std::uint32_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  }
   // Calls `visit` for the main lane and every other.
   template <class Visit>
   void each_lane(Visit visit) noexcept {
@@ -160,6 +174,7 @@ struct alignas(64) Engine {
 };
 
 extern constinit Engine engine;
-extern constinit memory::PageMap page_map;  // apart from the engine: all zero, so it takes no room in the file
+extern constinit memory::PageMap
+    page_map;  // apart from the engine: all zero, so it takes no room in the file
 
 }  // namespace malloc_tracer::capture

@@ -11,28 +11,34 @@
 #include "memory/compiler.hpp"
 #include "snapshot/snapshot.hpp"
 
-// THE HOOK ZONE: what a hook tells the engine, from entry to return on one screen. Hooks call the real allocator themselves:
+// THE HOOK ZONE: what a hook tells the engine, from entry to return on one screen. Hooks call the
+// real allocator themselves:
 //
 //   allocation   p = real(n);          on_alloc<Frames>(thread, p, n, allocator)
-//   free         freed<Frames>(thread, p) or else on_free<Frames>(here(), p, take(p))   ; real_free(p)
-//   reallocation cell = take(old);     p = real(old, n); p != null: on_realloc<Frames>(thread, old, cell, p, n, allocator)
+//   free         freed<Frames>(thread, p) or else on_free<Frames>(here(), p, take(p))   ;
+//   real_free(p) reallocation cell = take(old);     p = real(old, n); p != null:
+//   on_realloc<Frames>(thread, old, cell, p, n, allocator)
 //                                                        failed:    put_back(old, cell)
 //
-// A record is cleared before the real free and written after the real malloc, so a racing thread can never inherit one. `Frames` says where
-// the program is: Frames::attached(thread) -> bool (holds the interpreter's lock), Frames::path(thread, attached) -> PathId, known_path the
-// same or 0 if that takes a walk, Frames::refresh(thread) after scopes or code objects have changed.
+// A record is cleared before the real free and written after the real malloc, so a racing thread
+// can never inherit one. `Frames` says where the program is: Frames::attached(thread) -> bool
+// (holds the interpreter's lock), Frames::path(thread, attached) -> PathId, known_path the same or
+// 0 if that takes a walk, Frames::refresh(thread) after scopes or code objects have changed.
 //
-// What may go wrong in here, and does not reach the program: a table is full, memory is short, a signal handler allocates inside a hook,
-// the stack is too deep. Each is counted in Engine::lost and printed by every report. No exception, no allocation but mmap, no Python
-// object made or counted, errno preserved by whoever calls the system.
+// What may go wrong in here, and does not reach the program: a table is full, memory is short, a
+// signal handler allocates inside a hook, the stack is too deep. Each is counted in Engine::lost
+// and printed by every report. No exception, no allocation but mmap, no Python object made or
+// counted, errno preserved by whoever calls the system.
 namespace malloc_tracer::capture {
 
 using snapshot::Allocator;
 using Cell = memory::PageMap::Cell;
 
-// In and out of the accounting; the world waits for a thread that is in. A signal handler that comes in the middle finds the thread in, and
-// may touch nothing: callers ask `is_in` first.
-MT_INLINE bool is_in(const Thread& thread) noexcept { return thread.busy.load(std::memory_order_relaxed) != 0; }
+// In and out of the accounting; the world waits for a thread that is in. A signal handler that
+// comes in the middle finds the thread in, and may touch nothing: callers ask `is_in` first.
+MT_INLINE bool is_in(const Thread& thread) noexcept {
+  return thread.busy.load(std::memory_order_relaxed) != 0;
+}
 MT_INLINE void step_in(Thread& thread) noexcept {
   thread.busy.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -60,8 +66,12 @@ class Busy {
   bool entered_;
 };
 
-inline std::uint64_t address_of(const void* p) noexcept { return reinterpret_cast<std::uint64_t>(p); }
-inline PlaceId place_of(PathId path, Allocator allocator) noexcept { return path << kPlaceShift | static_cast<std::uint32_t>(allocator); }
+inline std::uint64_t address_of(const void* p) noexcept {
+  return reinterpret_cast<std::uint64_t>(p);
+}
+inline PlaceId place_of(PathId path, Allocator allocator) noexcept {
+  return path << kPlaceShift | static_cast<std::uint32_t>(allocator);
+}
 
 // What allocated the block of a valid cell. A giant's is not looked up: kMalloc.
 inline Allocator allocator_of(Cell cell) noexcept {
@@ -85,18 +95,22 @@ inline void put_back(const void* p, Cell cell) noexcept {
 
 // Entered with the thread in; steps out.
 template <class Frames>
-MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept;
+MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes,
+                                 Allocator allocator) noexcept;
 
-// The record of a block whose path is known. Whatever is out of the ordinary takes the long way: nothing is written before that is decided.
+// The record of a block whose path is known. Whatever is out of the ordinary takes the long way:
+// nothing is written before that is decided.
 template <class Frames>
-MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std::uint64_t bytes,
+                          Allocator allocator) noexcept {
   Run& run = lane.run;
   PlaceSlot slot = engine.tree.slot(place_of(path, allocator));
   Account& account = lane.accounts[slot.account];
   Cell* cell = page_map.find_usual(address_of(p));
   std::int64_t room = run.room - static_cast<std::int64_t>(bytes);
-  if (MT_UNLIKELY(slot.window != run.match) || MT_UNLIKELY(bytes >> 32) || MT_UNLIKELY(cell == nullptr) ||
-      MT_UNLIKELY(*cell >= engine.generation) || MT_UNLIKELY(--thread.until_sample == 0)) {
+  if (MT_UNLIKELY(slot.window != run.match) || MT_UNLIKELY(bytes >> 32) ||
+      MT_UNLIKELY(cell == nullptr) || MT_UNLIKELY(*cell >= engine.generation) ||
+      MT_UNLIKELY(--thread.until_sample == 0)) {
     return alloc_long_way<Frames>(thread, p, bytes, allocator);
   }
   if (room < 0) {
@@ -116,7 +130,8 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
   }
   account.allocated_bytes += bytes;
   account.allocated_count++;
-  Cell value = engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift | bytes;
+  Cell value =
+      engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift | bytes;
   *cell = value;
   thread.last_address = address_of(p);
   thread.last_cell = value;
@@ -127,30 +142,36 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
 
 // The stack has changed since the previous event.
 template <class Frames>
-MT_NOINLINE void* alloc_after_walk(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+MT_NOINLINE void* alloc_after_walk(Thread& thread, void* p, std::uint64_t bytes,
+                                   Allocator allocator) noexcept {
   bool attached = Frames::attached(thread);
   PathId path = Frames::path(thread, attached);
   return record_at<Frames>(thread, *thread.lane[attached], path, p, bytes, allocator);
 }
 
-// Requires: the hook has set thread.inside to 1 before the real call; it is 0 afterwards. Gives `p` back, so that a hook can end in it.
+// Requires: the hook has set thread.inside to 1 before the real call; it is 0 afterwards. Gives `p`
+// back, so that a hook can end in it.
 template <class Frames>
-MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes,
+                         Allocator allocator) noexcept {
   step_in(thread);
   bool attached = Frames::attached(thread);
   Lane& lane = *thread.lane[attached];
-  if (MT_UNLIKELY(thread.window != lane.run.match)) return alloc_long_way<Frames>(thread, p, bytes, allocator);
+  if (MT_UNLIKELY(thread.window != lane.run.match))
+    return alloc_long_way<Frames>(thread, p, bytes, allocator);
   PathId path = Frames::known_path(thread, attached);
   if (MT_UNLIKELY(path == 0)) return alloc_after_walk<Frames>(thread, p, bytes, allocator);
   return record_at<Frames>(thread, lane, path, p, bytes, allocator);
 }
 
-// The free of `p`, if it is nobody's block or takes the short way: its size, or kNobodys. Else kNotYet, and nothing has been touched.
+// The free of `p`, if it is nobody's block or takes the short way: its size, or kNobodys. Else
+// kNotYet, and nothing has been touched.
 enum Freed : std::int64_t { kNobodys = -1, kNotYet = -2 };
 template <class Frames>
 MT_INLINE std::int64_t freed(Thread& thread, const void* p) noexcept {
   std::uint64_t address = address_of(p);
-  if (MT_UNLIKELY(is_in(thread)) || MT_UNLIKELY(!memory::PageMap::is_usual(address))) return kNotYet;
+  if (MT_UNLIKELY(is_in(thread)) || MT_UNLIKELY(!memory::PageMap::is_usual(address)))
+    return kNotYet;
   Cell* at = page_map.find_usual(address);
   std::uint64_t last = thread.last_address;
   if (MT_UNLIKELY(at == nullptr) || *at < engine.generation) {
@@ -165,7 +186,8 @@ MT_INLINE std::int64_t freed(Thread& thread, const void* p) noexcept {
   Account& account = lane.accounts[memory::PageMap::account(cell)];
   std::int64_t room = run.room + bytes;
   bool stale = account.stamp < run.all_epoch;
-  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(stale && !run.single) || MT_UNLIKELY(room > run.ceiling)) {
+  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(stale && !run.single) ||
+      MT_UNLIKELY(room > run.ceiling)) {
     step_out(thread);
     return kNotYet;
   }
@@ -187,7 +209,8 @@ void on_free(Thread& thread, const void* p, Cell cell) noexcept;
 
 // `cell` is what take(old) gave; the real reallocation has succeeded.
 template <class Frames>
-void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64_t bytes, Allocator allocator) noexcept;
+void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64_t bytes,
+                Allocator allocator) noexcept;
 
 }  // namespace malloc_tracer::capture
 

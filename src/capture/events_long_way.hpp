@@ -4,7 +4,8 @@
 #include "capture/events.hpp"
 #include "capture/sampling.hpp"
 
-// The rare ways of an event: another window, a new account, an address handed out again, a giant, the world stopped, a time sample. Hook safe.
+// The rare ways of an event: another window, a new account, an address handed out again, a giant,
+// the world stopped, a time sample. Hook safe.
 namespace malloc_tracer::capture {
 
 // Brings everything the thread has cached up to date. False: no scope records this thread now.
@@ -26,17 +27,23 @@ bool catch_up(Thread& thread) noexcept {
   return thread.window != kNoWindow;
 }
 
-// The account for an allocation of this thread here and now (`path`: if it is known, else 0); 0 if it cannot or must not be recorded.
+// The account for an allocation of this thread here and now (`path`: if it is known, else 0); 0 if
+// it cannot or must not be recorded.
 template <class Frames>
-std::uint32_t account_here(Thread& thread, bool attached, PathId path, std::uint64_t bytes, Allocator allocator) noexcept {
+std::uint32_t account_here(Thread& thread, bool attached, PathId path, std::uint64_t bytes,
+                           Allocator allocator) noexcept {
   PlaceId place = place_of(path != 0 ? path : Frames::path(thread, attached), allocator);
   PlaceSlot slot = engine.tree.slot(place);
   if (MT_LIKELY(slot.window == thread.window)) return slot.account;
-  return Frames::ours(thread, attached, bytes, allocator) ? 0 : account_of(thread, place, thread.window);
+  return Frames::ours(thread, attached, bytes, allocator)
+             ? 0
+             : account_of(thread, place, thread.window);
 }
 
-// Writes the record of a new block. An address handed out again means that its free was not seen: it is freed first, by nobody.
-inline bool write_cell(Thread& thread, Lane& lane, std::uint64_t address, std::uint32_t account, std::uint64_t bytes) noexcept {
+// Writes the record of a new block. An address handed out again means that its free was not seen:
+// it is freed first, by nobody.
+inline bool write_cell(Thread& thread, Lane& lane, std::uint64_t address, std::uint32_t account,
+                       std::uint64_t bytes) noexcept {
   Cell* cell = page_map.make(address);
   if (cell == nullptr) {
     engine.lose(Lost::kPageMapFull);
@@ -55,18 +62,21 @@ inline bool write_cell(Thread& thread, Lane& lane, std::uint64_t address, std::u
 }
 
 template <class Frames>
-void record_alloc(Thread& thread, std::uint64_t address, std::uint64_t bytes, Allocator allocator) noexcept {
+void record_alloc(Thread& thread, std::uint64_t address, std::uint64_t bytes,
+                  Allocator allocator) noexcept {
   if (!catch_up<Frames>(thread)) return;
   bool attached = Frames::attached(thread);
   std::uint32_t account = account_here<Frames>(thread, attached, 0, bytes, allocator);
   Lane& lane = *thread.lane[attached];
   if (MT_UNLIKELY(thread.until_sample == 0)) sample(thread, lane);
-  if (account != 0 && write_cell(thread, lane, address, account, bytes)) charge(lane, account, bytes);
+  if (account != 0 && write_cell(thread, lane, address, account, bytes))
+    charge(lane, account, bytes);
   finish(lane);
 }
 
 template <class Frames>
-MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+MT_NOINLINE void* alloc_long_way(Thread& thread, void* p, std::uint64_t bytes,
+                                 Allocator allocator) noexcept {
   thread.last_address = 0;
   if (thread.window != kNoWindow) record_alloc<Frames>(thread, address_of(p), bytes, allocator);
   step_out(thread);
@@ -90,7 +100,8 @@ MT_NOINLINE void on_free(Thread& thread, const void* p, Cell cell) noexcept {
 }
 
 template <class Frames>
-void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64_t bytes, Allocator allocator) noexcept {
+void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64_t bytes,
+                Allocator allocator) noexcept {
   if (cell == 0) {
     thread.inside = 1;
     on_alloc<Frames>(thread, p, bytes, allocator);
@@ -103,7 +114,8 @@ void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64
   if (cell < engine.generation) cell = 0;
   bool attached = Frames::attached(thread);
   PathId path = active ? Frames::known_path(thread, attached) : 0;
-  std::uint32_t account = active ? account_here<Frames>(thread, attached, path, bytes, allocator) : 0;
+  std::uint32_t account =
+      active ? account_here<Frames>(thread, attached, path, bytes, allocator) : 0;
   Lane& lane = *thread.lane[attached];
   Held before = cell != 0 ? release_cell(cell, address_of(old)) : Held{0, 0};
   if (account == 0 || !write_cell(thread, lane, address_of(p), account, bytes)) {

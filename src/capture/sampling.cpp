@@ -9,7 +9,8 @@ namespace malloc_tracer::capture {
 namespace {
 
 void thin(Scope& scope) noexcept {
-  for (std::uint32_t i = 0; i < scope.timeline_count / 2; i++) scope.timeline[i] = scope.timeline[2 * i];
+  for (std::uint32_t i = 0; i < scope.timeline_count / 2; i++)
+    scope.timeline[i] = scope.timeline[2 * i];
   scope.timeline_count /= 2;
 }
 

@@ -18,13 +18,15 @@ void mark_stale(Thread& thread) noexcept {
 }
 
 void mark_all_stale() noexcept {
-  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) mark_stale(*thread);
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next)
+    mark_stale(*thread);
 }
 
 Activation* find_activation(Thread& thread, ScopeId scope) noexcept {
   Activation* begin = thread.activations.data();
   Activation* end = begin + thread.activation_count;
-  Activation* found = std::find_if(begin, end, [&](const Activation& a) { return a.scope == scope; });
+  Activation* found =
+      std::find_if(begin, end, [&](const Activation& a) { return a.scope == scope; });
   return found != end ? found : nullptr;
 }
 
@@ -83,13 +85,15 @@ ScopeRef open_scope(bool all_threads) noexcept {
   scope.all = all_threads;
   scope.serial = ++engine.scope_serial;
   scope.peak_epoch = ++engine.tick;
-  for (std::uint32_t i = 0; i < kLostReasons; i++) scope.lost_before[i] = engine.lost[i].load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < kLostReasons; i++)
+    scope.lost_before[i] = engine.lost[i].load(std::memory_order_relaxed);
   if (engine.open_scopes++ == 0) begin_session();
   return ScopeRef{id, scope.serial};
 }
 
 bool is_open(ScopeRef scope) noexcept {
-  return scope.id != 0 && engine.scopes[scope.id].open && engine.scopes[scope.id].serial == scope.serial;
+  return scope.id != 0 && engine.scopes[scope.id].open &&
+         engine.scopes[scope.id].serial == scope.serial;
 }
 
 void activate(ScopeRef ref, Thread& thread, ScopeFrame where) noexcept {
@@ -100,7 +104,8 @@ void activate(ScopeRef ref, Thread& thread, ScopeFrame where) noexcept {
   if (Activation* there = find_activation(thread, ref.id)) {
     there->count++;
   } else if (thread.activation_count < thread.activations.capacity()) {
-    thread.activations[thread.activation_count++] = Activation{ref.id, 1, where.frame, where.code, where.inclusive};
+    thread.activations[thread.activation_count++] =
+        Activation{ref.id, 1, where.frame, where.code, where.inclusive};
     if (!scope.all) thread.own = window_with(thread.own, ref.id);
     mark_stale(thread);
   } else {
@@ -166,8 +171,10 @@ void drop_saved(Lane& lane, std::uint32_t id, WindowId from, std::uint32_t rank)
   detail.saved = kept;
 }
 
-// Adds one lane's counters of account `id` (window `from`) to those of `into` (window `to`, which lacks the scope at `rank`).
-void merge_lane(Lane& lane, std::uint32_t id, WindowId from, std::uint32_t rank, std::uint32_t into, WindowId to) noexcept {
+// Adds one lane's counters of account `id` (window `from`) to those of `into` (window `to`, which
+// lacks the scope at `rank`).
+void merge_lane(Lane& lane, std::uint32_t id, WindowId from, std::uint32_t rank, std::uint32_t into,
+                WindowId to) noexcept {
   Account& a = lane.accounts[id];
   Account& b = lane.accounts[into];
   std::uint32_t rest = engine.windows[to].count;
@@ -193,7 +200,9 @@ void merge_lane(Lane& lane, std::uint32_t id, WindowId from, std::uint32_t rank,
   detail.reallocated += lane.details[id].reallocated;
 }
 
-std::uint64_t account_hash(std::uint32_t id) noexcept { return memory::hash_pair(engine.infos[id].place, engine.infos[id].window); }
+std::uint64_t account_hash(std::uint32_t id) noexcept {
+  return memory::hash_pair(engine.infos[id].place, engine.infos[id].window);
+}
 
 // One account of window `from` now belongs to window `to`.
 void move_account(std::uint32_t id, WindowId from, std::uint32_t rank, WindowId to) noexcept {
@@ -203,8 +212,9 @@ void move_account(std::uint32_t id, WindowId from, std::uint32_t rank, WindowId 
   if (slot.window == from) slot = PlaceSlot{0, 0};
   if (to == kNoWindow) return retire(id, AccountInfo::kDead, 0);
   std::uint64_t h = memory::hash_pair(info.place, to);
-  std::uint32_t into = engine.account_index.find(
-      h, [&](std::uint32_t i) { return engine.infos[i].place == info.place && engine.infos[i].window == to; });
+  std::uint32_t into = engine.account_index.find(h, [&](std::uint32_t i) {
+    return engine.infos[i].place == info.place && engine.infos[i].window == to;
+  });
   if (into != 0) {
     engine.each_lane([&](Lane& lane) { merge_lane(lane, id, from, rank, into, to); });
     return retire(id, AccountInfo::kForwarded, into);
@@ -222,7 +232,8 @@ void move_account(std::uint32_t id, WindowId from, std::uint32_t rank, WindowId 
 // The scope has ended: every account of the window belongs to the window without it.
 void fold(WindowId window, ScopeId scope) noexcept {
   std::uint32_t rank = window_rank(window, scope);
-  WindowId to = engine.windows[window].first_account != 0 ? window_without(window, scope) : kNoWindow;
+  WindowId to =
+      engine.windows[window].first_account != 0 ? window_without(window, scope) : kNoWindow;
   for (std::uint32_t id = engine.windows[window].first_account; id != 0;) {
     std::uint32_t next = engine.infos[id].next;
     move_account(id, window, rank, to);
@@ -296,7 +307,8 @@ void refresh_window(Thread& thread) noexcept {
   memory::SpinGuard guard(engine.intern);
   StackCache& stack = thread.stack;
   thread.window = thread.paused != 0 ? kNoWindow : window_union(engine.all, thread.own);
-  // The walk may stop at the outermost scope's frame only if every scope that records here has its own frame on this thread.
+  // The walk may stop at the outermost scope's frame only if every scope that records here has its
+  // own frame on this thread.
   stack.stop = thread.activation_count != 0 ? thread.activations[0].frame : nullptr;
   const Window& window = engine.windows[thread.window];
   for (std::uint32_t i = 0; i < window.count && stack.stop != nullptr; i++) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// From the engine's tables to plain data. The only file of capture/ that uses allocating containers: it runs when the program asks for a
-// result, with the world stopped and this thread's hooks passing through.
+// From the engine's tables to plain data. The only file of capture/ that uses allocating
+// containers: it runs when the program asks for a result, with the world stopped and this thread's
+// hooks passing through.
 #include <algorithm>
 #include <unordered_map>
 
@@ -23,15 +24,19 @@ using snapshot::SnapshotRow;
 
 std::uint32_t code_point(const CopiedText& text, std::uint32_t i) {
   switch (text.width) {
-    case 1: return static_cast<const std::uint8_t*>(text.data)[i];
-    case 2: return static_cast<const std::uint16_t*>(text.data)[i];
-    default: return static_cast<const std::uint32_t*>(text.data)[i];
+    case 1:
+      return static_cast<const std::uint8_t*>(text.data)[i];
+    case 2:
+      return static_cast<const std::uint16_t*>(text.data)[i];
+    default:
+      return static_cast<const std::uint32_t*>(text.data)[i];
   }
 }
 
 void append_utf8(std::string& out, std::uint32_t c) {
   auto byte = [&](std::uint32_t b) { out.push_back(static_cast<char>(b)); };
-  if (c >= 0xdc80 && c <= 0xdcff) return byte(c - 0xdc00);  // surrogateescape: a byte that was no UTF-8 to begin with
+  if (c >= 0xdc80 && c <= 0xdcff)
+    return byte(c - 0xdc00);  // surrogateescape: a byte that was no UTF-8 to begin with
   if (c < 0x80) return byte(c);
   if (c < 0x800) {
     byte(0xc0 | c >> 6);
@@ -54,7 +59,9 @@ std::string utf8(const CopiedText& text) {
   return out;
 }
 
-std::string bytes(const CopiedText& text) { return {static_cast<const char*>(text.data), text.length}; }
+std::string bytes(const CopiedText& text) {
+  return {static_cast<const char*>(text.data), text.length};
+}
 
 class Maker {
  public:
@@ -78,27 +85,30 @@ class Maker {
 
   void add_window(WindowId window) {
     std::uint32_t rank = window_rank(window, scope_);
-    for (std::uint32_t id = engine.windows[window].first_account; id != 0; id = engine.infos[id].next) {
+    for (std::uint32_t id = engine.windows[window].first_account; id != 0;
+         id = engine.infos[id].next) {
       add_row(engine.infos[id].place, counters(id, window, rank));
     }
   }
 
-  // The sum over all lanes. A lane's own share may be negative (it frees what others allocated); the sum is not.
+  // The sum over all lanes. A lane's own share may be negative (it frees what others allocated);
+  // the sum is not.
   static Counters counters(std::uint32_t id, WindowId window, std::uint32_t rank) {
     Counters sum;
     engine.each_lane([&](const Lane& lane) {
       const Account& a = lane.accounts[id];
       Saved saved = saved_value(lane, id, window, rank);
-      sum += Counters{.live_bytes = a.live_bytes(),
-                      .live_count = a.allocated_count - a.freed_count,
-                      .peak_bytes = saved.bytes,
-                      .peak_count = static_cast<std::uint64_t>(static_cast<std::int32_t>(saved.count)),
-                      .allocated_bytes = a.allocated_bytes,
-                      .allocated_count = a.allocated_count,
-                      .freed_bytes = a.freed_bytes,
-                      .freed_count = a.freed_count,
-                      .temporary_count = a.temporary_count,
-                      .reallocated_count = lane.details[id].reallocated + saved.reallocated};
+      sum +=
+          Counters{.live_bytes = a.live_bytes(),
+                   .live_count = a.allocated_count - a.freed_count,
+                   .peak_bytes = saved.bytes,
+                   .peak_count = static_cast<std::uint64_t>(static_cast<std::int32_t>(saved.count)),
+                   .allocated_bytes = a.allocated_bytes,
+                   .allocated_count = a.allocated_count,
+                   .freed_bytes = a.freed_bytes,
+                   .freed_count = a.freed_count,
+                   .temporary_count = a.temporary_count,
+                   .reallocated_count = lane.details[id].reallocated + saved.reallocated};
     });
     if (engine.lane_count != 0) {
       auto clamp = [](std::uint64_t share, std::uint64_t most) {
@@ -117,7 +127,8 @@ class Maker {
     out_.rows.push_back(SnapshotRow{spot.node, spot.thread, allocator, counters});
   }
 
-  // Frees after the scope's last return are undone by rows that subtract (all sums are modulo 2^64).
+  // Frees after the scope's last return are undone by rows that subtract (all sums are modulo
+  // 2^64).
   void add_journal() {
     const Scope& scope = engine.scopes[scope_];
     if (!scope.ended) return;
@@ -135,7 +146,8 @@ class Maker {
     for (const auto& [place, counters] : undone) add_row(place, counters);
   }
 
-  // With several lanes the shares may come from slightly different moments; the end is a moment too.
+  // With several lanes the shares may come from slightly different moments; the end is a moment
+  // too.
   void lift_peak() {
     Counters sum;
     for (const SnapshotRow& row : out_.rows) sum += row.counters;
@@ -156,22 +168,27 @@ class Maker {
       climb.push_back(p);
     }
     Spot spot = known != spots_.end() ? known->second : Spot{0, 0};
-    for (; !climb.empty(); climb.pop_back()) spots_.emplace(climb.back(), spot = below(spot, engine.tree.node(climb.back())));
+    for (; !climb.empty(); climb.pop_back())
+      spots_.emplace(climb.back(), spot = below(spot, engine.tree.node(climb.back())));
     return spot;
   }
 
   Spot below(Spot parent, const PathNode& node) {
     switch (node.kind()) {
-      case KeyKind::kThread: return Spot{0, thread_index(node.id())};
-      case KeyKind::kMarker: return node.id() == scope_ ? Spot{0, parent.thread} : parent;
-      case KeyKind::kFrame: break;
+      case KeyKind::kThread:
+        return Spot{0, thread_index(node.id())};
+      case KeyKind::kMarker:
+        return node.id() == scope_ ? Spot{0, parent.thread} : parent;
+      case KeyKind::kFrame:
+        break;
     }
     out_.nodes.push_back(SnapshotNode{parent.node, code_index(node.id()), node.offset()});
     return Spot{static_cast<std::uint32_t>(out_.nodes.size() - 1), parent.thread};
   }
 
   std::uint32_t thread_index(std::uint32_t serial) {
-    auto [there, fresh] = threads_.try_emplace(serial, static_cast<std::uint32_t>(out_.threads.size()));
+    auto [there, fresh] =
+        threads_.try_emplace(serial, static_cast<std::uint32_t>(out_.threads.size()));
     if (fresh) out_.threads.push_back({engine.labels[serial].id, engine.labels[serial].name});
     return there->second;
   }
@@ -180,7 +197,8 @@ class Maker {
     auto [there, fresh] = codes_.try_emplace(id, static_cast<std::uint32_t>(out_.codes.size()));
     if (fresh) {
       const CodeEntry& code = engine.tree.code(id);
-      out_.codes.push_back(SnapshotCode{utf8(code.function), utf8(code.file), code.first_line, bytes(code.line_table)});
+      out_.codes.push_back(SnapshotCode{utf8(code.function), utf8(code.file), code.first_line,
+                                        bytes(code.line_table)});
     }
     return there->second;
   }

@@ -5,13 +5,15 @@
 
 #include "memory/reserved_array.hpp"
 
-// The stack seen at a thread's previous event, base first: an event whose stack is the same (or the same up to some frame) finds its path
-// without looking anything up. Frames are opaque here; capture/cpython walks them.
+// The stack seen at a thread's previous event, base first: an event whose stack is the same (or the
+// same up to some frame) finds its path without looking anything up. Frames are opaque here;
+// capture/cpython walks them.
 //
 //   index     0        1              bar (live barrier)            top
-//   frames    base     f1      ...    fb        ...                 f_top        {frame, instruction address}
-//   nodes     n0       n1             nb                            n_top        path after this frame
-//   parents   p0       p1 = n0        pb                            p_top        path before it, scope markers included
+//   frames    base     f1      ...    fb        ...                 f_top        {frame,
+//   instruction address} nodes     n0       n1             nb                            n_top path
+//   after this frame parents   p0       p1 = n0        pb                            p_top path
+//   before it, scope markers included
 namespace malloc_tracer::capture {
 
 struct FrameEntry {
@@ -33,23 +35,27 @@ struct BarrierEntry {
 };
 
 struct StackCache {
-  static constexpr std::uint32_t kMaxDepth = 1u << 17;  // deeper stacks are cut, and counted as lost
+  static constexpr std::uint32_t kMaxDepth = 1u
+                                             << 17;  // deeper stacks are cut, and counted as lost
   static constexpr std::uint32_t kNodeCacheBits = 11;
   static constexpr std::uint32_t kMaxBarriers = 8192;
 
-  std::uint64_t top = 0;             // frames[top] is the innermost; frames[0].frame == nullptr: nothing cached
-  std::uint64_t bar = 0;             // index of the newest live barrier, else 0
-  const void* link = nullptr;        // `previous` of frames[bar]: where verification ends
-  const void* root_link = nullptr;   // `previous` of frames[0]
+  std::uint64_t top =
+      0;  // frames[top] is the innermost; frames[0].frame == nullptr: nothing cached
+  std::uint64_t bar = 0;            // index of the newest live barrier, else 0
+  const void* link = nullptr;       // `previous` of frames[bar]: where verification ends
+  const void* root_link = nullptr;  // `previous` of frames[0]
   FrameEntry* frames = nullptr;
   std::uint32_t* nodes = nullptr;
-  std::uint32_t* parents = nullptr;  // 0: a marker follows this frame, its node must be made the long way
+  std::uint32_t* parents =
+      nullptr;  // 0: a marker follows this frame, its node must be made the long way
   NodeCacheEntry* cache = nullptr;
   const void* bar_chunk = nullptr;
   std::uint32_t bar_slot = 0;
   std::uint32_t bar_generation = 0;
   std::uint32_t barrier_count = 0;
-  const void* stop = nullptr;        // the walk ends at this frame (the outermost scope's); nullptr: at the thread's bottom
+  const void* stop = nullptr;  // the walk ends at this frame (the outermost scope's); nullptr: at
+                               // the thread's bottom
   const void* thread_state = nullptr;  // the interpreter's thread state the cache belongs to
   memory::ReservedArray<FrameEntry> frame_pages;
   memory::ReservedArray<std::uint32_t> node_pages, parent_pages;

@@ -33,7 +33,8 @@ std::uint64_t hash_window(WindowId window) noexcept {
 }
 
 WindowId new_window(std::uint32_t count) noexcept {
-  WindowId window = engine.free_window_count > 0 ? engine.free_windows[--engine.free_window_count] : engine.window_top;
+  WindowId window = engine.free_window_count > 0 ? engine.free_windows[--engine.free_window_count]
+                                                 : engine.window_top;
   if (window >= engine.windows.capacity()) return kNoWindow;
   Window& w = engine.windows[window];
   if (w.capacity < count) {
@@ -50,7 +51,8 @@ WindowId new_window(std::uint32_t count) noexcept {
   return window;
 }
 
-// The window of `count` ids that `fill` writes in order; kNoWindow for the empty set, or if memory is short.
+// The window of `count` ids that `fill` writes in order; kNoWindow for the empty set, or if memory
+// is short.
 template <class Fill>
 WindowId intern_ids(std::uint32_t count, Fill fill) noexcept {
   if (count == 0) return kNoWindow;
@@ -109,7 +111,8 @@ WindowId window_without(WindowId window, ScopeId scope) noexcept {
   if (!window_has(window, scope)) return window;
   return cached(Operation::kWithout, window, scope, [&] {
     const Window w = engine.windows[window];
-    return intern_ids(w.count - 1, [&](ScopeId* ids) { std::remove_copy(w.ids, w.ids + w.count, ids, scope); });
+    return intern_ids(w.count - 1,
+                      [&](ScopeId* ids) { std::remove_copy(w.ids, w.ids + w.count, ids, scope); });
   });
 }
 
@@ -117,7 +120,9 @@ WindowId window_union(WindowId a, WindowId b) noexcept {
   if (a == kNoWindow || b == kNoWindow || a == b) return std::max(a, b);
   return cached(Operation::kUnion, a, b, [&] {
     const Window x = engine.windows[a], y = engine.windows[b];
-    auto both = [&](auto out) { return std::set_union(x.ids, x.ids + x.count, y.ids, y.ids + y.count, out); };
+    auto both = [&](auto out) {
+      return std::set_union(x.ids, x.ids + x.count, y.ids, y.ids + y.count, out);
+    };
     struct Counter {  // output iterator that only counts
       std::uint32_t* count;
       Counter& operator*() { return *this; }
@@ -137,6 +142,8 @@ void window_forget(WindowId window) noexcept {
   engine.free_windows[engine.free_window_count++] = window;
 }
 
-void window_cache_clear() noexcept { std::fill(std::begin(transitions), std::end(transitions), Transition{}); }
+void window_cache_clear() noexcept {
+  std::fill(std::begin(transitions), std::end(transitions), Transition{});
+}
 
 }  // namespace malloc_tracer::capture

@@ -3,12 +3,13 @@
 
 #include "capture/engine.hpp"
 
-// Windows: interned sorted sets of scope ids. Set operations are looked up, not computed. Requires for all: `intern` held or the
-// world stopped. Hook safe.
+// Windows: interned sorted sets of scope ids. Set operations are looked up, not computed. Requires
+// for all: `intern` held or the world stopped. Hook safe.
 namespace malloc_tracer::capture {
 
 bool window_has(WindowId window, ScopeId scope) noexcept;
-std::uint32_t window_rank(WindowId window, ScopeId scope) noexcept;  // scopes of the window below `scope`
+std::uint32_t window_rank(WindowId window,
+                          ScopeId scope) noexcept;  // scopes of the window below `scope`
 WindowId window_with(WindowId window, ScopeId scope) noexcept;
 WindowId window_without(WindowId window, ScopeId scope) noexcept;
 WindowId window_union(WindowId a, WindowId b) noexcept;

@@ -9,19 +9,28 @@ namespace malloc_tracer::capture {
 
 constinit Engine engine;
 constinit memory::PageMap page_map;
-constinit Thread no_thread{true};  // hooks find it closed and register the thread: the usual case needs no test
+constinit Thread no_thread{
+    true};  // hooks find it closed and register the thread: the usual case needs no test
 constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec"))) = &no_thread;
 
 const char* lost_text(Lost reason) noexcept {
   switch (reason) {
-    case Lost::kPathTableFull: return "call paths cut short (path table full)";
-    case Lost::kAccountTableFull: return "events charged to the thread only (account table full)";
-    case Lost::kPageMapFull: return "allocations not recorded (no memory for the page map)";
-    case Lost::kStackCut: return "call paths cut short (stack too deep)";
-    case Lost::kReentered: return "events not recorded (signal handler inside the tracer)";
-    case Lost::kThreadsFull: return "threads not recorded (no memory for their blocks)";
-    case Lost::kJournalFull: return "frees after the end counted as before it (journal full)";
-    case Lost::kWorldNotStopped: return "numbers read while a thread was changing them";
+    case Lost::kPathTableFull:
+      return "call paths cut short (path table full)";
+    case Lost::kAccountTableFull:
+      return "events charged to the thread only (account table full)";
+    case Lost::kPageMapFull:
+      return "allocations not recorded (no memory for the page map)";
+    case Lost::kStackCut:
+      return "call paths cut short (stack too deep)";
+    case Lost::kReentered:
+      return "events not recorded (signal handler inside the tracer)";
+    case Lost::kThreadsFull:
+      return "threads not recorded (no memory for their blocks)";
+    case Lost::kJournalFull:
+      return "frees after the end counted as before it (journal full)";
+    case Lost::kWorldNotStopped:
+      return "numbers read while a thread was changing them";
   }
   return "events not recorded";
 }
@@ -44,7 +53,8 @@ bool start_stack(StackCache& stack) noexcept {
   if (!stack.frame_pages.reserve(StackCache::kMaxDepth, kLeast, 320) ||
       !stack.node_pages.reserve(stack.frame_pages.capacity(), kLeast, 448) ||
       !stack.parent_pages.reserve(stack.frame_pages.capacity(), kLeast, 576) ||
-      !stack.cache_pages.reserve(1u << StackCache::kNodeCacheBits, 1u << StackCache::kNodeCacheBits, 704) ||
+      !stack.cache_pages.reserve(1u << StackCache::kNodeCacheBits, 1u << StackCache::kNodeCacheBits,
+                                 704) ||
       !stack.barriers.reserve(StackCache::kMaxBarriers, StackCache::kMaxBarriers) ||
       !stack.scratch.reserve(StackCache::kMaxDepth, kLeast)) {
     return false;
@@ -84,7 +94,8 @@ Thread* spare_thread() noexcept {
   void* place = platform::reserve(sizeof(Thread));
   if (place == nullptr) return nullptr;
   auto* thread = new (place) Thread;
-  if (!start_stack(thread->stack) || !thread->activations.reserve(Thread::kMaxActivations, 64)) return nullptr;
+  if (!start_stack(thread->stack) || !thread->activations.reserve(Thread::kMaxActivations, 64))
+    return nullptr;
   thread->next = engine.threads;
   engine.threads = thread;
   return thread;
@@ -156,7 +167,8 @@ namespace {
 // True if another thread may be inside the accounting.
 bool others_exist() noexcept { return engine.thread_count > (self_block == &no_thread ? 0 : 1); }
 
-// False if a thread does not come out: it may have left a hook by siglongjmp. One that is only waiting for a processor does.
+// False if a thread does not come out: it may have left a hook by siglongjmp. One that is only
+// waiting for a processor does.
 bool comes_out(const Thread& thread) noexcept {
   constexpr std::int64_t kPatienceNs = 2'000'000'000;
   std::int64_t since = 0;
@@ -195,7 +207,8 @@ WorldStop::WorldStop() noexcept {
   self_block->inside++;
   if (!others_exist()) return;
   engine.stopping.store(true, std::memory_order_seq_cst);
-  // A thread that was between reading `stopping` and setting `match` shows up as a changed match: once more.
+  // A thread that was between reading `stopping` and setting `match` shows up as a changed match:
+  // once more.
   do {
     send_to_long_way();
     platform::barrier_all_threads();
@@ -224,7 +237,8 @@ void wait_for_world(Thread& thread) noexcept {
 void settle_all_lanes() noexcept {
   settle(engine.main);
   bool higher = false;
-  for (std::uint32_t i = 0; i < engine.lane_count; i++) higher = settle_lane(engine.lane_pages[i]) || higher;
+  for (std::uint32_t i = 0; i < engine.lane_count; i++)
+    higher = settle_lane(engine.lane_pages[i]) || higher;
   if (!higher) return;
   std::uint64_t tick = ++engine.tick;
   for (ScopeId id = 1; id < engine.scope_top; id++) {
@@ -239,7 +253,8 @@ void settle_all_lanes() noexcept {
 namespace {
 
 void drop_accounts() noexcept {
-  for (std::uint32_t id = 1; id < engine.account_top; id++) engine.tree.slot(engine.infos[id].place) = PlaceSlot{0, 0};
+  for (std::uint32_t id = 1; id < engine.account_top; id++)
+    engine.tree.slot(engine.infos[id].place) = PlaceSlot{0, 0};
   engine.each_lane([](Lane& lane) {
     lane.account_pages.clear(engine.account_top);
     lane.detail_pages.clear(engine.account_top);
@@ -265,7 +280,8 @@ Thread* lowest_serial_from(std::uint32_t least) noexcept {
   return lowest;
 }
 
-// Thread labels and paths outlive sessions so that the next one starts warm; only a worn tree starts over.
+// Thread labels and paths outlive sessions so that the next one starts warm; only a worn tree
+// starts over.
 void start_tree_over() noexcept {
   engine.tree.clear();
   engine.code_epoch.fetch_add(1, std::memory_order_relaxed);
@@ -275,7 +291,8 @@ void start_tree_over() noexcept {
     std::uint32_t serial = lowest->serial;
     engine.labels[kept] = engine.labels[serial];
     PathId root = engine.tree.child(0, PathKey{KeyKind::kThread, kept, 0});
-    for (Thread* thread = lowest; thread != nullptr; thread = thread->next) {  // a full table's last label has many
+    for (Thread* thread = lowest; thread != nullptr;
+         thread = thread->next) {  // a full table's last label has many
       if (!thread->in_use || thread->serial != serial) continue;
       thread->serial = kept;
       thread->root = root;
@@ -290,14 +307,16 @@ void start_tree_over() noexcept {
 void end_session() noexcept {
   if (engine.session_hook != nullptr) engine.session_hook(false);
   drop_accounts();
-  constexpr std::uint64_t kOne = std::uint64_t{1} << memory::PageMap::kGenerationShift, kLast = kOne * 250;
+  constexpr std::uint64_t kOne = std::uint64_t{1} << memory::PageMap::kGenerationShift,
+                          kLast = kOne * 250;
   if (engine.generation >= kLast) {
     page_map.clear();
     engine.generation = 0;
   }
   engine.generation += kOne;  // one compare makes every cell of this session foreign
   if (engine.tree.worn() || engine.label_count > engine.labels.capacity() / 2) start_tree_over();
-  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) thread->last_address = 0;
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next)
+    thread->last_address = 0;
 }
 
 namespace {
@@ -314,7 +333,8 @@ void after_fork_in_parent() {
   engine.world.unlock();
 }
 
-// The child starts with no scope: an inherited one is inert. Other threads are gone, wherever they were.
+// The child starts with no scope: an inherited one is inert. Other threads are gone, wherever they
+// were.
 void after_fork_in_child() {
   engine.tree.lock().reset();
   engine.intern.reset();
@@ -332,7 +352,8 @@ void after_fork_in_child() {
   }
   if (engine.open_scopes == 0) return;
   for (ScopeId id = 1; id < engine.scope_top; id++) engine.scopes[id].open = false;
-  for (WindowId window = kFirstWindow; window < engine.window_top; window++) engine.windows[window].count = 0;
+  for (WindowId window = kFirstWindow; window < engine.window_top; window++)
+    engine.windows[window].count = 0;
   engine.window_index.clear();
   window_cache_clear();
   engine.window_top = kFirstWindow;
@@ -346,8 +367,10 @@ void after_fork_in_child() {
 }  // namespace
 
 void begin_session() noexcept {
-  // After every other layer's: prepare handlers run last to first, and ours, which stops the session in a child, needs their locks free.
-  if (!engine.fork_watched) platform::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+  // After every other layer's: prepare handlers run last to first, and ours, which stops the
+  // session in a child, needs their locks free.
+  if (!engine.fork_watched)
+    platform::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
   engine.fork_watched = true;
   engine.sample_interval = Engine::kFirstSampleInterval;
   if (engine.session_hook != nullptr) engine.session_hook(true);
@@ -356,15 +379,18 @@ void begin_session() noexcept {
 bool start_engine() noexcept {
   if (engine.started) return true;
   constexpr std::uint32_t kLeast = 1u << 10;
-  bool ready = engine.tree.start() && start_lane(engine.main) && engine.scopes.reserve(Engine::kMaxScopes, kLeast) &&
+  bool ready = engine.tree.start() && start_lane(engine.main) &&
+               engine.scopes.reserve(Engine::kMaxScopes, kLeast) &&
                engine.windows.reserve(Engine::kMaxWindows, kLeast) &&
                engine.infos.reserve(engine.main.account_pages.capacity(), kLeast, 832) &&
-               engine.journal.reserve(Engine::kMaxJournal, kLeast) && engine.giants.reserve(Engine::kMaxGiants, kLeast) &&
+               engine.journal.reserve(Engine::kMaxJournal, kLeast) &&
+               engine.giants.reserve(Engine::kMaxGiants, kLeast) &&
                engine.labels.reserve(Engine::kMaxThreadLabels, kLeast) &&
                engine.free_accounts.reserve(engine.infos.capacity(), kLeast) &&
                engine.waiting_accounts.reserve(engine.infos.capacity(), kLeast) &&
                engine.free_windows.reserve(engine.windows.capacity(), kLeast) &&
-               engine.free_scopes.reserve(engine.scopes.capacity(), kLeast) && engine.lane_pages.reserve(1u << 16, kLeast);
+               engine.free_scopes.reserve(engine.scopes.capacity(), kLeast) &&
+               engine.lane_pages.reserve(1u << 16, kLeast);
   if (!ready) return false;
   engine.main.main = true;
   engine.started = true;

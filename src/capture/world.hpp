@@ -6,10 +6,12 @@
 // Threads, sessions and stopping the world. Hook safe where said.
 namespace malloc_tracer::capture {
 
-// Reserves the tables and registers the fork handlers. Once; true if the engine can record. Not from a hook.
+// Reserves the tables and registers the fork handlers. Once; true if the engine can record. Not
+// from a hook.
 bool start_engine() noexcept;
 
-// The calling thread's block. Never null: before a thread's first event, and where memory is short, a block that records nothing.
+// The calling thread's block. Never null: before a thread's first event, and where memory is short,
+// a block that records nothing.
 extern constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec")));
 extern constinit Thread no_thread;
 inline Thread* self() noexcept { return self_block; }
@@ -20,8 +22,9 @@ MT_INLINE Thread& here() noexcept {
   return MT_LIKELY(thread != &no_thread) ? *thread : register_self();
 }
 
-// Holds the world lock and keeps every other thread out of the accounting while it lives. Takes a few microseconds when
-// there are other threads, nothing otherwise. Requires: the calling thread is not busy.
+// Holds the world lock and keeps every other thread out of the accounting while it lives. Takes a
+// few microseconds when there are other threads, nothing otherwise. Requires: the calling thread is
+// not busy.
 class WorldStop {
  public:
   WorldStop() noexcept;

@@ -9,8 +9,9 @@
 
 namespace malloc_tracer::memory {
 
-// Small zeroed blocks of any size from mapped chunks: power-of-two classes with free lists. For what lives inside the hook zone
-// and has no fixed size (scope sets, copied names). Not thread safe; hook safe. Chunks stay for the process.
+// Small zeroed blocks of any size from mapped chunks: power-of-two classes with free lists. For
+// what lives inside the hook zone and has no fixed size (scope sets, copied names). Not thread
+// safe; hook safe. Chunks stay for the process.
 class BlockPool {
  public:
   // nullptr if memory is short.
@@ -42,7 +43,9 @@ class BlockPool {
   };
   static constexpr std::size_t kChunk = 1024 * 1024;
 
-  static int size_class(std::size_t bytes) noexcept { return static_cast<int>(std::bit_width((bytes < 16 ? 16 : bytes) - 1)); }
+  static int size_class(std::size_t bytes) noexcept {
+    return static_cast<int>(std::bit_width((bytes < 16 ? 16 : bytes) - 1));
+  }
   bool new_chunk() noexcept {
     void* chunk = platform::reserve(kChunk);
     if (chunk == nullptr) return false;

@@ -7,9 +7,10 @@
 
 namespace malloc_tracer::memory {
 
-// Open-addressing index from content to a small id; the content lives in the caller's table, the index stores ids only
-// (0 = empty slot). Linear probing, backward-shift deletion, doubles at half load. The caller hands in the
-// hash of a content and, for growing and erasing, a function from id to hash. Not thread safe; hook safe (mmap only).
+// Open-addressing index from content to a small id; the content lives in the caller's table, the
+// index stores ids only (0 = empty slot). Linear probing, backward-shift deletion, doubles at half
+// load. The caller hands in the hash of a content and, for growing and erasing, a function from id
+// to hash. Not thread safe; hook safe (mmap only).
 class IdIndex {
  public:
   // 0 if there is none for which `equal(id)` holds.
@@ -59,7 +60,9 @@ class IdIndex {
   static constexpr std::uint32_t kFirst = 1024;
 
   std::uint32_t mask() const noexcept { return slots_.capacity() - 1; }
-  std::uint32_t home(std::uint64_t hash) const noexcept { return static_cast<std::uint32_t>(hash >> 32) & mask(); }
+  std::uint32_t home(std::uint64_t hash) const noexcept {
+    return static_cast<std::uint32_t>(hash >> 32) & mask();
+  }
   void place(std::uint64_t hash, std::uint32_t id) noexcept {
     std::uint32_t i = home(hash);
     while (slots_[i] != 0) i = (i + 1) & mask();

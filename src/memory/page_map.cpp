@@ -17,11 +17,13 @@ MT_COLD PageMap::Cell* PageMap::make_leaf(std::uint64_t address) noexcept {
   if (address >> kAddressBits) return nullptr;
   auto* leaf = static_cast<Cell*>(platform::reserve(kLeafBytes));
   if (leaf == nullptr) return nullptr;
-  // Page faults are the largest cost of a cold scope: 1.88 -> 1.63 with large pages (design.md section 3).
+  // Page faults are the largest cost of a cold scope: 1.88 -> 1.63 with large pages (design.md
+  // section 3).
   platform::prefer_large_pages(leaf, kLeafBytes);
   Cell** root = (address & 8) != 0 ? second_root_ : root_;
   Cell* there = nullptr;
-  if (!__atomic_compare_exchange_n(&root[address >> kLeafBits], &there, leaf, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  if (!__atomic_compare_exchange_n(&root[address >> kLeafBits], &there, leaf, false,
+                                   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
     platform::release(leaf, kLeafBytes);
     leaf = there;
   }

@@ -10,9 +10,10 @@
 //
 //   root[address >> 30] -> leaf[(address >> 4) & mask] = generation : 8 | account : 24 | size : 32
 //
-// Thread safety: an address belongs to one thread between the real malloc and the real free, and cells are written after the one and
-// cleared before the other, so the allocator's own ordering makes plain accesses enough; only publishing a leaf is a compare-and-swap.
-// Hook safe. A cell is valid iff cell >= generation: generations only grow, so one compare tells ours from leftovers.
+// Thread safety: an address belongs to one thread between the real malloc and the real free, and
+// cells are written after the one and cleared before the other, so the allocator's own ordering
+// makes plain accesses enough; only publishing a leaf is a compare-and-swap. Hook safe. A cell is
+// valid iff cell >= generation: generations only grow, so one compare tells ours from leftovers.
 namespace malloc_tracer::memory {
 
 class PageMap {
@@ -41,22 +42,26 @@ class PageMap {
   // All cells read as zero again.
   void clear() noexcept;
 
-  static std::uint32_t account(Cell cell) noexcept { return static_cast<std::uint32_t>(cell >> kAccountShift) & kAccountMask; }
+  static std::uint32_t account(Cell cell) noexcept {
+    return static_cast<std::uint32_t>(cell >> kAccountShift) & kAccountMask;
+  }
 
  private:
   static constexpr int kAddressBits = 47, kLeafBits = 30;
   static constexpr std::uint64_t kLeafMask = (std::uint64_t{1} << (kLeafBits - 4)) - 1;
   static constexpr std::size_t kLeafBytes = (kLeafMask + 1) * sizeof(Cell);
 
-  // Addresses no program has, and blocks of up to 8 bytes of jemalloc, tcmalloc and mimalloc, of which two lie in one granule: the second
-  // has a leaf of its own. One mask for both, so that the usual case pays for neither.
+  // Addresses no program has, and blocks of up to 8 bytes of jemalloc, tcmalloc and mimalloc, of
+  // which two lie in one granule: the second has a leaf of its own. One mask for both, so that the
+  // usual case pays for neither.
   static constexpr std::uint64_t kUnusual = ~((std::uint64_t{1} << kAddressBits) - 1) | 8;
 
   Cell* find_unusual(std::uint64_t address) const noexcept;
   Cell* make_leaf(std::uint64_t address) noexcept;
 
   Cell* root_[std::size_t{1} << (kAddressBits - kLeafBits)] = {};
-  Cell* second_root_[std::size_t{1} << (kAddressBits - kLeafBits)] = {};  // of addresses 8 bytes into a granule
+  Cell* second_root_[std::size_t{1} << (kAddressBits - kLeafBits)] =
+      {};  // of addresses 8 bytes into a granule
 };
 
 }  // namespace malloc_tracer::memory

@@ -9,15 +9,17 @@
 
 namespace malloc_tracer::memory {
 
-// An array that never moves: address space for `capacity` elements, zeroed, memory only where touched.
-// Elements are plain data whose zero value is valid. Not thread safe; element access is. Hook safe.
+// An array that never moves: address space for `capacity` elements, zeroed, memory only where
+// touched. Elements are plain data whose zero value is valid. Not thread safe; element access is.
+// Hook safe.
 template <class T>
 class ReservedArray {
   static_assert(std::is_trivially_destructible_v<T>);
 
  public:
-  // Reserves `capacity` elements, or fewer if address space is short (halving down to `least`); false if not even that.
-  // `stagger` bytes keep page-aligned arrays from sharing cache sets: equal low 12 address bits cost 2-3 ns per event.
+  // Reserves `capacity` elements, or fewer if address space is short (halving down to `least`);
+  // false if not even that. `stagger` bytes keep page-aligned arrays from sharing cache sets: equal
+  // low 12 address bits cost 2-3 ns per event.
   bool reserve(std::uint32_t capacity, std::uint32_t least, std::size_t stagger = 0) noexcept {
     for (; capacity >= least; capacity /= 2) {
       if (!leaves_enough(bytes(capacity, stagger))) continue;
@@ -51,13 +53,16 @@ class ReservedArray {
 
  private:
   static constexpr std::size_t kWorthForgetting = 256 * 1024;
-  // Where address space is limited (ulimit -v) the program needs it more than we: no array takes more than 1/64 of what is left.
+  // Where address space is limited (ulimit -v) the program needs it more than we: no array takes
+  // more than 1/64 of what is left.
   static bool leaves_enough(std::size_t bytes) noexcept {
     void* probe = platform::reserve(bytes * 64);
     platform::release(probe, bytes * 64);
     return probe != nullptr;
   }
-  static std::size_t bytes(std::uint32_t capacity, std::size_t stagger) { return capacity * sizeof(T) + stagger; }
+  static std::size_t bytes(std::uint32_t capacity, std::size_t stagger) {
+    return capacity * sizeof(T) + stagger;
+  }
 
   T* data_ = nullptr;
   std::size_t stagger_ = 0;

@@ -7,8 +7,8 @@
 
 namespace malloc_tracer::memory {
 
-// A lock for a bounded number of instructions inside malloc: no allocation, never held across a real
-// allocator call. Not fair; gives the processor away when the holder is not running.
+// A lock for a bounded number of instructions inside malloc: no allocation, never held across a
+// real allocator call. Not fair; gives the processor away when the holder is not running.
 class SpinLock {
  public:
   void lock() noexcept {

@@ -8,7 +8,8 @@
 // registrations at the end may run inside malloc: no allocation, no lock, errno preserved.
 namespace malloc_tracer::platform {
 
-// Zeroed address space that costs memory only where it is touched, in small pages; nullptr if there is none.
+// Zeroed address space that costs memory only where it is touched, in small pages; nullptr if there
+// is none.
 void* reserve(std::size_t bytes) noexcept;
 void release(void* start, std::size_t bytes) noexcept;
 // The pages read as zero again and their memory goes back.
@@ -31,15 +32,16 @@ void at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
 // `gone(cookie)` runs when the calling thread ends, as late as the system allows.
 void at_thread_exit(void (*gone)(void*), void* cookie) noexcept;
 
-// -- Loaded modules: programs and shared libraries with their slots, the pointers through which they call each other.
+// -- Loaded modules: programs and shared libraries with their slots, the pointers through which
+// they call each other.
 
 struct Module {
-  std::uintptr_t base;         // with `dynamic`, tells modules apart while they are loaded
+  std::uintptr_t base;  // with `dynamic`, tells modules apart while they are loaded
   const void* dynamic;
   std::uintptr_t begin, end;   // the address range it occupies
   std::uint64_t loaded_count;  // modules ever loaded into the process, and unloaded
   std::uint64_t unloaded_count;
-  bool first;                  // the main program
+  bool first;  // the main program
   // The system's tables of the module; only this layer looks into them.
   const void* symbols;
   const char* strings;
@@ -52,8 +54,9 @@ struct Module {
   bool contains(std::uintptr_t address) const noexcept { return address - begin < end - begin; }
 };
 
-// Visits the modules in the order in which names are looked up, with the loader's own lock held, until `visit` returns false. Left out: the
-// dynamic loader and what the kernel maps. May be called within itself, by the same thread.
+// Visits the modules in the order in which names are looked up, with the loader's own lock held,
+// until `visit` returns false. Left out: the dynamic loader and what the kernel maps. May be called
+// within itself, by the same thread.
 using ModuleVisitor = bool (*)(const Module& module, void* cookie);
 void each_module(ModuleVisitor visit, void* cookie) noexcept;
 
@@ -63,13 +66,16 @@ struct ModuleCounts {
 // 15 ns: cheap enough to ask often.
 ModuleCounts module_counts() noexcept;
 
-// The module is relocated and its read-only data are read-only: its slots are final and may be written.
+// The module is relocated and its read-only data are read-only: its slots are final and may be
+// written.
 bool is_loaded_fully(const Module& module) noexcept;
 
-// The function that the module defines under the name, whatever its version; nullptr if it defines none.
+// The function that the module defines under the name, whatever its version; nullptr if it defines
+// none.
 void* find_function(const Module& module, const char* name) noexcept;
 
-// Calls `visit` for every pointer in the module that the loader filled with the address of a named symbol.
+// Calls `visit` for every pointer in the module that the loader filled with the address of a named
+// symbol.
 using SlotVisitor = void (*)(void** slot, const char* symbol, void* cookie);
 void each_slot(const Module& module, SlotVisitor visit, void* cookie) noexcept;
 

@@ -10,11 +10,21 @@
 
 #include "trace/trace.hpp"
 
-// The listing of malloc_tracer 1.7: source lines with numbers beside them. A pure function of a trace and of the source text
-// that is handed in; never depends on terminal, width, locale or colour.
+// The listing of malloc_tracer 1.7: source lines with numbers beside them. A pure function of a
+// trace and of the source text that is handed in; never depends on terminal, width, locale or
+// colour.
 namespace malloc_tracer::report {
 
-enum class Column : std::uint8_t { kSize, kLive, kPeak, kAllocated, kCount, kTemporary, kFreed, kTotal };
+enum class Column : std::uint8_t {
+  kSize,
+  kLive,
+  kPeak,
+  kAllocated,
+  kCount,
+  kTemporary,
+  kFreed,
+  kTotal
+};
 
 enum class Related : std::uint8_t { kNone, kForEachFile, kInDescendingOrder };
 
@@ -23,19 +33,22 @@ struct Section {
   std::string file;
   int first_line = 1;
   std::vector<std::string> text;  // source lines without their newline
-  std::string note;               // why there is no source, if so: then `text` is empty and lines `first_line`..`last_line` with numbers are shown
+  std::string note;               // why there is no source, if so: then `text` is empty and lines
+                                  // `first_line`..`last_line` with numbers are shown
   int last_line = 0;              // only read where `text` is empty
 };
 
-using SourceLines = std::function<std::vector<std::string>(const std::string& file)>;  // empty: no source to be had
+using SourceLines =
+    std::function<std::vector<std::string>(const std::string& file)>;  // empty: no source to be had
 
 struct TextOptions {
-  std::vector<Column> columns;             // empty: 1.7's one column `Size` (live, self)
-  std::vector<Section> target;             // empty: the target table says that there is no source (see `note`)
-  std::string note;                        // said in place of the table when `target` is empty
+  std::vector<Column> columns;  // empty: 1.7's one column `Size` (live, self)
+  std::vector<Section> target;  // empty: the target table says that there is no source (see `note`)
+  std::string note;             // said in place of the table when `target` is empty
   Related related = Related::kNone;
-  std::vector<std::string> include, exclude;  // fnmatch patterns of file names, for related traces only; empty include = all
-  SourceLines source;                      // source of related lines
+  std::vector<std::string> include,
+      exclude;  // fnmatch patterns of file names, for related traces only; empty include = all
+  SourceLines source;  // source of related lines
 };
 
 std::string text_report(const trace::Trace& trace, const TextOptions& options);

@@ -64,8 +64,9 @@ struct Snapshot {
   std::vector<SnapshotNode> nodes;
   std::vector<SnapshotRow> rows;
   std::vector<SnapshotThread> threads;
-  std::vector<TimelinePoint> timeline;                       // at most 1,024 points, in time order
-  std::vector<std::pair<std::string, std::uint64_t>> lost;  // what could not be recorded: reason, how often
+  std::vector<TimelinePoint> timeline;  // at most 1,024 points, in time order
+  std::vector<std::pair<std::string, std::uint64_t>>
+      lost;  // what could not be recorded: reason, how often
 };
 
 }  // namespace malloc_tracer::snapshot

@@ -220,7 +220,7 @@ class Builder {
         lines.enter(site.line, trace_.nodes[child]);
         functions.enter(site.function, trace_.nodes[child]);
         files.enter(site.file, trace_.nodes[child]);
-        path.push_back({child, 0});
+        path.emplace_back(child, 0);
         continue;
       }
       if (id != 0) {

@@ -13,12 +13,15 @@ namespace malloc_tracer::trace {
 
 struct BuildOptions {
   std::string python_version;
-  std::vector<std::string> library_prefixes;  // a file below one of these is Kind::kLibrary, as are "<frozen ...>" files
-  std::unordered_map<std::uint64_t, std::string> thread_names;  // by thread id; wins over the snapshot's name
+  std::vector<std::string>
+      library_prefixes;  // a file below one of these is Kind::kLibrary, as are "<frozen ...>" files
+  std::unordered_map<std::uint64_t, std::string>
+      thread_names;  // by thread id; wins over the snapshot's name
 };
 
-// Resolves every distinct {code, offset} once, merges nodes of equal {parent, function, file, line}, and sums
-// the tree to lines, functions, files, threads and allocators. Pure; O(nodes + rows).
+// Resolves every distinct {code, offset} once, merges nodes of equal {parent, function, file,
+// line}, and sums the tree to lines, functions, files, threads and allocators. Pure; O(nodes +
+// rows).
 Trace build(const snapshot::Snapshot& snapshot, const BuildOptions& options = {});
 
 }  // namespace malloc_tracer::trace

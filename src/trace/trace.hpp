@@ -11,9 +11,9 @@
 #include "snapshot/snapshot.hpp"
 
 // The immutable result of one scope. Built once from a snapshot (builder.hpp), then only read, from
-// any thread. Every list holds `self` (the innermost frame is this place) and `total` (this place or
-// anything it called; a block counts once, however often the place stands on its stack). The `self`
-// of each list adds up to `sum`, for all ten numbers.
+// any thread. Every list holds `self` (the innermost frame is this place) and `total` (this place
+// or anything it called; a block counts once, however often the place stands on its stack). The
+// `self` of each list adds up to `sum`, for all ten numbers.
 namespace malloc_tracer::trace {
 
 using snapshot::Counters;
@@ -51,7 +51,8 @@ struct Thread {
 };
 
 struct AllocatorUse {
-  std::string name;  // "python object", "python mem", "python raw", "malloc", "new", "mmap", "tracked"
+  std::string
+      name;  // "python object", "python mem", "python raw", "malloc", "new", "mmap", "tracked"
   Counters self, total;  // equal
 };
 
@@ -62,9 +63,9 @@ struct Frame {
   Kind kind = Kind::kYours;
 };
 
-// Node of the call tree; index 0 of Trace::nodes is the root, whose frame is empty. The children of a
-// node are distinct {function, file, line}; a node's blocks without a Python frame below it are its `self`
-// (for the root: the line `<native>`, 0).
+// Node of the call tree; index 0 of Trace::nodes is the root, whose frame is empty. The children of
+// a node are distinct {function, file, line}; a node's blocks without a Python frame below it are
+// its `self` (for the root: the line `<native>`, 0).
 struct Node {
   Frame frame;
   std::uint32_t parent = 0;
@@ -87,8 +88,8 @@ struct Trace {
   std::vector<TimelinePoint> timeline;
   std::vector<std::pair<std::string, std::uint64_t>> lost;
 
-  // The line `number` of a file or of a function (its qualified name); zeros if nothing happened there.
-  // A file name wins over a function of the same name.
+  // The line `number` of a file or of a function (its qualified name); zeros if nothing happened
+  // there. A file name wins over a function of the same name.
   Line line(std::string_view function_or_file, int number) const;
 };
 

@@ -3,8 +3,9 @@ import re
 import subprocess
 import sys
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 
 
 class Row:

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 from malloc_tracer import _interpreter
 
 

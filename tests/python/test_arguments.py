@@ -1,7 +1,8 @@
 """Bad input: an error that names the argument and says what to pass instead, before the target runs."""
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 from malloc_tracer import RelatedTracesOutputMode, Scope, Tracer, profile, trace
 
 ran = []

@@ -6,8 +6,9 @@ import gc
 import types
 import weakref
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 
 
 def items(count):

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from engine import trace_block, trace_call
 
+from engine import trace_block, trace_call
 from malloc_tracer import _engine
 
 

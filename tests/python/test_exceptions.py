@@ -6,8 +6,9 @@ import io
 import sys
 import traceback
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 
 
 class Mine(Exception):

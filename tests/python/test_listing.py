@@ -4,8 +4,9 @@ import io
 import json
 import re
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 from malloc_tracer import RelatedTracesOutputMode
 
 

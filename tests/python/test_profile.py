@@ -6,8 +6,9 @@ import inspect
 import pickle
 import threading
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 from conftest import assert_as_marked
 
 

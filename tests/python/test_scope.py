@@ -5,8 +5,9 @@ import io
 import sys
 import threading
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 from conftest import target_rows
 from malloc_tracer import MallocTracerError, Scope
 

@@ -1,7 +1,8 @@
 """Setup code: always runs, before the target; its names are seen while the target is traced, and only then."""
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 
 value = 1
 log = []

@@ -4,8 +4,9 @@ import linecache
 import sys
 import zipfile
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 
 FUNCTION = """\
 def target():

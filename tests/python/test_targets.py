@@ -13,9 +13,10 @@ import threading
 import tracemalloc
 import types
 
-import malloc_tracer
 import numpy as np
 import pytest
+
+import malloc_tracer
 
 
 def plain(size):

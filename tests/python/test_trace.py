@@ -4,8 +4,9 @@ import dataclasses
 import json
 import threading
 
-import malloc_tracer
 import pytest
+
+import malloc_tracer
 
 NUMBERS = [
     "live_bytes",

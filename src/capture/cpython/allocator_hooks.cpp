@@ -14,7 +14,8 @@ namespace {
 
 enum Domain { kRaw, kMem, kObject };
 
-constexpr Allocator kLabels[] = {Allocator::kPythonRaw, Allocator::kPythonMem, Allocator::kPythonObject};
+constexpr Allocator kLabels[] = {Allocator::kPythonRaw, Allocator::kPythonMem,
+                                 Allocator::kPythonObject};
 constexpr PyMemAllocatorDomain kDomains[] = {PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
 
 PyMemAllocatorEx originals[3];
@@ -24,8 +25,9 @@ using FramesOf = std::conditional_t<kDomain == kRaw, PythonFrames, AttachedFrame
 
 BlockBins bins;
 
-// Takes a kept block, or calls the real function; what that calls below it (RAW, malloc, pymalloc's own tables, a debug allocator's blocks)
-// passes through: the outermost hook records. In both cases thread.inside is 1 until the event is recorded.
+// Takes a kept block, or calls the real function; what that calls below it (RAW, malloc, pymalloc's
+// own tables, a debug allocator's blocks) passes through: the outermost hook records. In both cases
+// thread.inside is 1 until the event is recorded.
 template <int kDomain>
 MT_INLINE void* fresh_block(Thread& thread, std::size_t bytes) noexcept {
   thread.inside = 1;
@@ -61,7 +63,8 @@ MT_COLD void* malloc_inside(void* context, std::size_t bytes) noexcept {
 }
 template <int kDomain>
 MT_COLD void* calloc_inside(void* context, std::size_t count, std::size_t size) noexcept {
-  if (self() == &no_thread && &here() != &no_thread) return hooked_calloc<kDomain>(context, count, size);
+  if (self() == &no_thread && &here() != &no_thread)
+    return hooked_calloc<kDomain>(context, count, size);
   if (is_in(*self())) engine.lose(Lost::kReentered);
   return originals[kDomain].calloc(originals[kDomain].ctx, count, size);
 }
@@ -70,7 +73,8 @@ template <int kDomain>
 void* hooked_malloc(void* context, std::size_t bytes) noexcept {
   if (MT_UNLIKELY(self()->inside != 0)) return malloc_inside<kDomain>(context, bytes);
   void* p = fresh_block<kDomain>(*self(), bytes);
-  if (MT_LIKELY(p != nullptr)) return on_alloc<FramesOf<kDomain>>(*self(), p, bytes, kLabels[kDomain]);
+  if (MT_LIKELY(p != nullptr))
+    return on_alloc<FramesOf<kDomain>>(*self(), p, bytes, kLabels[kDomain]);
   self()->inside = 0;
   return nullptr;
 }
@@ -79,7 +83,8 @@ template <int kDomain>
 void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept {
   if (MT_UNLIKELY(self()->inside != 0)) return calloc_inside<kDomain>(context, count, size);
   void* p = fresh_zeroed<kDomain>(*self(), count, size);
-  if (MT_LIKELY(p != nullptr)) return on_alloc<FramesOf<kDomain>>(*self(), p, count * size, kLabels[kDomain]);
+  if (MT_LIKELY(p != nullptr))
+    return on_alloc<FramesOf<kDomain>>(*self(), p, count * size, kLabels[kDomain]);
   self()->inside = 0;
   return nullptr;
 }
@@ -120,8 +125,8 @@ void hooked_free(void*, void* p) noexcept {
 
 template <int kDomain>
 void install() noexcept {
-  PyMemAllocatorEx ours = {originals[kDomain].ctx, hooked_malloc<kDomain>, hooked_calloc<kDomain>, hooked_realloc<kDomain>,
-                           hooked_free<kDomain>};
+  PyMemAllocatorEx ours = {originals[kDomain].ctx, hooked_malloc<kDomain>, hooked_calloc<kDomain>,
+                           hooked_realloc<kDomain>, hooked_free<kDomain>};
   PyMem_SetAllocator(kDomains[kDomain], &ours);
 }
 
@@ -131,7 +136,8 @@ PyMemAllocatorEx current(int domain) noexcept {
   return now;
 }
 
-// Another allocator is on top: is ours somewhere below it? A record that a free through the top takes away says yes.
+// Another allocator is on top: is ours somewhere below it? A record that a free through the top
+// takes away says yes.
 template <int kDomain>
 bool ours_is_below(const PyMemAllocatorEx& top) noexcept {
   void* probe = top.malloc(top.ctx, 1);
@@ -144,7 +150,9 @@ bool ours_is_below(const PyMemAllocatorEx& top) noexcept {
   step_out(thread);
   bool taken = *cell == 0;
   *cell = 0;
-  if (taken) engine.lost[static_cast<std::uint32_t>(Lost::kReentered)].fetch_sub(1, std::memory_order_relaxed);
+  if (taken)
+    engine.lost[static_cast<std::uint32_t>(Lost::kReentered)].fetch_sub(1,
+                                                                        std::memory_order_relaxed);
   return taken;
 }
 
@@ -159,7 +167,8 @@ void start_domain() noexcept {
 // Someone may have stacked an allocator over ours: then ours stays below it, passing through.
 template <int kDomain>
 void stop_domain() noexcept {
-  if (current(kDomain).free == hooked_free<kDomain>) PyMem_SetAllocator(kDomains[kDomain], &originals[kDomain]);
+  if (current(kDomain).free == hooked_free<kDomain>)
+    PyMem_SetAllocator(kDomains[kDomain], &originals[kDomain]);
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ void* arena_alloc(void*, std::size_t bytes) {
 
 void arena_free(void*, void* p, std::size_t bytes) {
   if (in_slab(p)) {
-    auto slot = static_cast<std::uint32_t>(static_cast<std::size_t>(static_cast<char*>(p) - slab.base) / kSlotBytes);
+    auto slot = static_cast<std::uint32_t>(
+        static_cast<std::size_t>(static_cast<char*>(p) - slab.base) / kSlotBytes);
     memory::SpinGuard guard(slab_lock);
     slab.generation[slot]++;
     next_free[slot] = free_head;
@@ -65,9 +66,11 @@ void set_barrier(StackCache& stack, std::uint32_t index, std::uint32_t slot) noe
   stack.bar = index;
   stack.bar_slot = slot;
   stack.bar_generation = slab.generation[slot];
-  stack.bar_chunk = slab.base != nullptr ? static_cast<const void*>(slot_chunk(slot)) : no_slab_chunk;
+  stack.bar_chunk =
+      slab.base != nullptr ? static_cast<const void*>(slot_chunk(slot)) : no_slab_chunk;
   // Only a live barrier's frame may be read: frames[0] may be unmapped.
-  stack.link = slot != 0 ? static_cast<const Frame*>(stack.frames[index].frame)->previous : stack.root_link;
+  stack.link =
+      slot != 0 ? static_cast<const Frame*>(stack.frames[index].frame)->previous : stack.root_link;
 }
 
 }  // namespace
@@ -85,17 +88,20 @@ void install_arena_hook() noexcept {
 }
 
 void arm(PyThreadState* state) noexcept {
-  if (slab.base == nullptr || state->datastack_chunk == nullptr || state->datastack_limit <= state->datastack_top) return;
+  if (slab.base == nullptr || state->datastack_chunk == nullptr ||
+      state->datastack_limit <= state->datastack_top)
+    return;
   state->datastack_limit = state->datastack_top;
 }
 
 void disarm_all() noexcept {
-  for (PyThreadState* state = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); state != nullptr;
-       state = PyThreadState_Next(state)) {
+  for (PyThreadState* state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+       state != nullptr; state = PyThreadState_Next(state)) {
     _PyStackChunk* chunk = state->datastack_chunk;
     if (chunk == nullptr) continue;
     auto* limit = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(chunk) + chunk->size);
-    if (in_slab(chunk)) limit = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(chunk) + kChunkBytes);
+    if (in_slab(chunk))
+      limit = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(chunk) + kChunkBytes);
     if (state->datastack_limit < limit) state->datastack_limit = limit;
   }
 }
@@ -103,9 +109,12 @@ void disarm_all() noexcept {
 void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame) noexcept {
   auto offset = static_cast<std::size_t>(reinterpret_cast<const char*>(frame) - slab.base);
   std::uint32_t count = stack.barrier_count;
-  if (count == stack.barriers.capacity() || (count != 0 && stack.barriers[count - 1].index >= index)) return;
+  if (count == stack.barriers.capacity() ||
+      (count != 0 && stack.barriers[count - 1].index >= index))
+    return;
   auto slot = static_cast<std::uint32_t>(offset / kSlotBytes);
-  // 8 less than any request: a popped barrier chunk that waits in the interpreter's cache is never pushed again.
+  // 8 less than any request: a popped barrier chunk that waits in the interpreter's cache is never
+  // pushed again.
   slot_chunk(slot)->size = kChunkBytes - 8;
   stack.barriers[count] = BarrierEntry{index, slot, slab.generation[slot]};
   stack.barrier_count++;

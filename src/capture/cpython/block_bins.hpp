@@ -8,9 +8,10 @@
 #include "capture/engine.hpp"
 #include "memory/compiler.hpp"
 
-// Freed small blocks kept for the next allocation of their size class, in place of the interpreter's free lists, which are off while a scope is
-// open: every event is still seen, but pymalloc (about 200 instructions a pair) is not called for each. Only over pymalloc itself, only for
-// whoever holds the main interpreter's GIL; emptied when recording ends. Hook safe.
+// Freed small blocks kept for the next allocation of their size class, in place of the
+// interpreter's free lists, which are off while a scope is open: every event is still seen, but
+// pymalloc (about 200 instructions a pair) is not called for each. Only over pymalloc itself, only
+// for whoever holds the main interpreter's GIL; emptied when recording ends. Hook safe.
 namespace malloc_tracer::capture::cpython {
 
 struct BlockBins {
@@ -21,9 +22,11 @@ struct BlockBins {
     void* head;
     std::int64_t room;  // blocks that may still come
   };
-  Bin bins[kLargest / 16 + 1];  // by size in granules of 16 bytes, as pymalloc rounds; 0 is not used
+  Bin bins[kLargest / 16 +
+           1];  // by size in granules of 16 bytes, as pymalloc rounds; 0 is not used
 
-  // The GIL's holder, as far as this thread's stack cache has seen it: a thread of an interpreter with a GIL of its own has another lane.
+  // The GIL's holder, as far as this thread's stack cache has seen it: a thread of an interpreter
+  // with a GIL of its own has another lane.
   MT_INLINE static bool may_use(const Thread& thread) noexcept {
     return thread.stack.thread_state == attached_state_nearby() && thread.lane[1] == &engine.main;
   }

@@ -7,7 +7,8 @@ namespace malloc_tracer::capture::cpython {
 
 namespace {
 
-CopiedText copy(const void* data, std::size_t length, std::size_t width, memory::BlockPool& pool) noexcept {
+CopiedText copy(const void* data, std::size_t length, std::size_t width,
+                memory::BlockPool& pool) noexcept {
   void* block = length != 0 ? pool.allocate(length * width) : nullptr;
   if (block == nullptr) return CopiedText{nullptr, 0, 1};
   __builtin_memcpy(block, data, length * width);
@@ -40,7 +41,8 @@ void describe(PyCodeObject* code, CodeEntry& entry, memory::BlockPool& pool) noe
   entry.file = copy_string(code->co_filename, pool);
   entry.first_line = code->co_firstlineno;
   PyObject* table = code->co_linetable;
-  entry.line_table = copy(PyBytes_AS_STRING(table), static_cast<std::size_t>(PyBytes_GET_SIZE(table)), 1, pool);
+  entry.line_table =
+      copy(PyBytes_AS_STRING(table), static_cast<std::size_t>(PyBytes_GET_SIZE(table)), 1, pool);
 }
 
 void watch_code_objects() noexcept {

@@ -9,7 +9,8 @@ namespace malloc_tracer::capture::cpython {
 
 namespace {
 
-// The lists are switched on at the collection's end, after this: the first event after it switches them off before it counts.
+// The lists are switched on at the collection's end, after this: the first event after it switches
+// them off before it counts.
 int traverse(PyObject*, visitproc, void*) {
   if (engine.open_scopes == 0) return 0;
   engine.interrupted.store(true, std::memory_order_relaxed);
@@ -18,7 +19,8 @@ int traverse(PyObject*, visitproc, void*) {
 }
 
 void on_interrupt() {
-  if (PyInterpreterState_Get()->gc.collecting) return;  // a finalizer's event: the lists are yet to be switched on
+  if (PyInterpreterState_Get()->gc.collecting)
+    return;  // a finalizer's event: the lists are yet to be switched on
   engine.interrupted.store(false, std::memory_order_relaxed);
   apply_free_lists();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.11: an eval-frame hook (PEP 523). It keeps the interpreter from inlining Python calls (1.48 on a call-heavy loop), so it is armed
-// only while a watched function is awaited, and off inside it while no other thread could call one.
+// CPython 3.11: an eval-frame hook (PEP 523). It keeps the interpreter from inlining Python calls
+// (1.48 on a call-heavy loop), so it is armed only while a watched function is awaited, and off
+// inside it while no other thread could call one.
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/watches.hpp"
 
@@ -30,7 +31,8 @@ void arm_hook(bool on) noexcept {
 
 // Inside the target nobody else can enter a watched function before it has left.
 bool can_rest(const PyThreadState* state) noexcept {
-  return watches != nullptr && watches->next == nullptr && state->next == nullptr && state->prev == nullptr;
+  return watches != nullptr && watches->next == nullptr && state->next == nullptr &&
+         state->prev == nullptr;
 }
 
 // Calling a generator function runs its frame only as far as making the generator.
@@ -40,17 +42,21 @@ bool only_makes_generator(const Frame* frame) noexcept {
 }
 
 bool is_suspended(Frame* frame) noexcept {
-  return frame->owner == FRAME_OWNED_BY_GENERATOR && _PyFrame_GetGenerator(frame)->gi_frame_state == FRAME_SUSPENDED;
+  return frame->owner == FRAME_OWNED_BY_GENERATOR &&
+         _PyFrame_GetGenerator(frame)->gi_frame_state == FRAME_SUSPENDED;
 }
 
 PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
-  if (!is_watched(function_of(frame)) || only_makes_generator(frame)) return previous(state, frame, throwing);
+  if (!is_watched(function_of(frame)) || only_makes_generator(frame))
+    return previous(state, frame, throwing);
   bool rests = can_rest(state) && frame->owner != FRAME_OWNED_BY_GENERATOR;
   if (rests) arm_hook(false);
   _PyFrameEvalFunction next = previous;
   frame_entered(frame);
   PyObject* result = next(state, frame, throwing);
-  frame_left(frame, !is_suspended(frame));  // 3.11 clears a frame's locals only after its evaluation has returned
+  frame_left(
+      frame,
+      !is_suspended(frame));  // 3.11 clears a frame's locals only after its evaluation has returned
   if (rests && watches != nullptr) arm_hook(true);
   return result;
 }
@@ -69,7 +75,9 @@ void unwatch(Watch& watch) {
   Py_CLEAR(watch.function);
 }
 
-bool is_event_bookkeeping(PyThreadState*, std::uint64_t, snapshot::Allocator) noexcept { return false; }
+bool is_event_bookkeeping(PyThreadState*, std::uint64_t, snapshot::Allocator) noexcept {
+  return false;
+}
 
 }  // namespace malloc_tracer::capture::cpython
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.12 and 3.13: sys.monitoring. Local events on the watched code objects; PY_UNWIND and PY_THROW cannot be local before 3.15, so they
-// are global while anything is watched (1.00 on other code, 1.08 in a loop of exceptions).
+// CPython 3.12 and 3.13: sys.monitoring. Local events on the watched code objects; PY_UNWIND and
+// PY_THROW cannot be local before 3.15, so they are global while anything is watched (1.00 on other
+// code, 1.08 in a loop of exceptions).
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/watches.hpp"
 
 #if PY_VERSION_HEX >= 0x030c0000
 
+#include <opcode.h>  // macros with plain names: last
+
 #include "capture/cpython/thread_state.hpp"
 #include "capture/events.hpp"
-
-#include <opcode.h>  // macros with plain names: last
 
 namespace malloc_tracer::capture::cpython {
 
@@ -33,7 +34,8 @@ PyObject* on_event(PyObject*, PyObject* const*, Py_ssize_t) {
 
 template <class Function>
 constexpr PyMethodDef definition(const char* name, Function function) {
-  return PyMethodDef{name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)), METH_FASTCALL, nullptr};
+  return PyMethodDef{name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)),
+                     METH_FASTCALL, nullptr};
 }
 
 struct Event {
@@ -59,7 +61,8 @@ bool done(PyObject* result) {
 
 PyObject* monitoring() {
   PyObject* module = PySys_GetObject("monitoring");  // borrowed
-  if (module == nullptr) PyErr_SetString(PyExc_RuntimeError, "malloc_tracer needs sys.monitoring, which is missing");
+  if (module == nullptr)
+    PyErr_SetString(PyExc_RuntimeError, "malloc_tracer needs sys.monitoring, which is missing");
   return module;
 }
 
@@ -73,7 +76,8 @@ bool take_tool_id() {
     PyErr_Clear();
   }
   PyErr_SetString(PyExc_RuntimeError,
-                  "every sys.monitoring tool id is taken: stop another tool (coverage, a debugger) before tracing a function");
+                  "every sys.monitoring tool id is taken: stop another tool (coverage, a debugger) "
+                  "before tracing a function");
   return false;
 }
 
@@ -104,8 +108,8 @@ bool set_global(bool on) {
 }
 
 bool set_local(PyObject* function, bool on) {
-  return done(PyObject_CallMethod(monitoring(), "set_local_events", "iOl", tool, PyFunction_GET_CODE(function),
-                                  on ? local_events : 0L));
+  return done(PyObject_CallMethod(monitoring(), "set_local_events", "iOl", tool,
+                                  PyFunction_GET_CODE(function), on ? local_events : 0L));
 }
 
 bool code_is_watched(PyObject* function) {
@@ -144,9 +148,11 @@ bool is_one_of(int opcode, std::initializer_list<int> opcodes) {
 
 }  // namespace
 
-// Switching events on gives a code object its monitoring data when it next starts (at RESUME), and an event's offset is an int
-// object when it is large. Both are made at instructions that allocate nothing of that kind themselves.
-bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes, snapshot::Allocator allocator) noexcept {
+// Switching events on gives a code object its monitoring data when it next starts (at RESUME), and
+// an event's offset is an int object when it is large. Both are made at instructions that allocate
+// nothing of that kind themselves.
+bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
+                          snapshot::Allocator allocator) noexcept {
   if (tool < 0 || state == nullptr) return false;
   const Frame* frame = top_frame(state);
   if (frame == nullptr || is_incomplete(frame)) return false;
@@ -159,7 +165,8 @@ bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes, snapshot::A
     return data && is_one_of(opcode, {RESUME, INSTRUMENTED_RESUME});
   }
   if (allocator != Allocator::kPythonObject || bytes > sizeof(PyLongObject)) return false;
-  return is_one_of(opcode, {INSTRUMENTED_RETURN_VALUE, INSTRUMENTED_RETURN_CONST, INSTRUMENTED_YIELD_VALUE});
+  return is_one_of(
+      opcode, {INSTRUMENTED_RETURN_VALUE, INSTRUMENTED_RETURN_CONST, INSTRUMENTED_YIELD_VALUE});
 }
 
 }  // namespace malloc_tracer::capture::cpython

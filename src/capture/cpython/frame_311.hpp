@@ -10,8 +10,12 @@ using Frame = _PyInterpreterFrame;
 
 inline Frame* top_frame(PyThreadState* state) noexcept { return state->cframe->current_frame; }
 inline PyCodeObject* code_of(const Frame* frame) noexcept { return frame->f_code; }
-inline PyObject* function_of(const Frame* frame) noexcept { return reinterpret_cast<PyObject*>(frame->f_func); }
-inline std::uint64_t instruction_of(const Frame* frame) noexcept { return reinterpret_cast<std::uint64_t>(frame->prev_instr); }
+inline PyObject* function_of(const Frame* frame) noexcept {
+  return reinterpret_cast<PyObject*>(frame->f_func);
+}
+inline std::uint64_t instruction_of(const Frame* frame) noexcept {
+  return reinterpret_cast<std::uint64_t>(frame->prev_instr);
+}
 inline bool has_no_code(const Frame*) noexcept { return false; }
 
 }  // namespace malloc_tracer::capture::cpython

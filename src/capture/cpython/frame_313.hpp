@@ -9,9 +9,15 @@ namespace malloc_tracer::capture::cpython {
 using Frame = _PyInterpreterFrame;
 
 inline Frame* top_frame(PyThreadState* state) noexcept { return state->current_frame; }
-inline PyCodeObject* code_of(const Frame* frame) noexcept { return reinterpret_cast<PyCodeObject*>(frame->f_executable); }
+inline PyCodeObject* code_of(const Frame* frame) noexcept {
+  return reinterpret_cast<PyCodeObject*>(frame->f_executable);
+}
 inline PyObject* function_of(const Frame* frame) noexcept { return frame->f_funcobj; }
-inline std::uint64_t instruction_of(const Frame* frame) noexcept { return reinterpret_cast<std::uint64_t>(frame->instr_ptr); }
-inline bool has_no_code(const Frame* frame) noexcept { return frame->owner == FRAME_OWNED_BY_CSTACK; }  // entry shim
+inline std::uint64_t instruction_of(const Frame* frame) noexcept {
+  return reinterpret_cast<std::uint64_t>(frame->instr_ptr);
+}
+inline bool has_no_code(const Frame* frame) noexcept {
+  return frame->owner == FRAME_OWNED_BY_CSTACK;
+}  // entry shim
 
 }  // namespace malloc_tracer::capture::cpython

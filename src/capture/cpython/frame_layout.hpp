@@ -6,7 +6,8 @@
 // The version table: one header per CPython family says how to read its frames.
 #include "capture/cpython/python_headers.hpp"
 #if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030e0000
-#error "malloc_tracer: add a frame_<version>.hpp, free_lists_<version>.cpp and exit_events_<version>.cpp for this CPython"
+#error \
+    "malloc_tracer: add a frame_<version>.hpp, free_lists_<version>.cpp and exit_events_<version>.cpp for this CPython"
 #elif PY_VERSION_HEX >= 0x030d0000
 #include "capture/cpython/frame_313.hpp"
 #elif PY_VERSION_HEX >= 0x030c0000
@@ -17,12 +18,14 @@
 
 namespace malloc_tracer::capture::cpython {
 
-// Still being set up by its caller (or `__init__`'s trampoline): what it allocates belongs to the frame below.
+// Still being set up by its caller (or `__init__`'s trampoline): what it allocates belongs to the
+// frame below.
 inline bool is_incomplete(const Frame* frame) noexcept {
   if (has_no_code(frame)) return true;
   if (frame->owner == FRAME_OWNED_BY_GENERATOR) return false;
   PyCodeObject* code = code_of(frame);
-  return instruction_of(frame) < reinterpret_cast<std::uint64_t>(_PyCode_CODE(code) + code->_co_firsttraceable);
+  return instruction_of(frame) <
+         reinterpret_cast<std::uint64_t>(_PyCode_CODE(code) + code->_co_firsttraceable);
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The interpreter's free lists hide allocations: 20 floats made after warm-up are one allocator call, and a reused block keeps the line of
-// its first owner. They are drained when recording starts and stay off while it lasts. One sibling file per CPython family.
+// The interpreter's free lists hide allocations: 20 floats made after warm-up are one allocator
+// call, and a reused block keeps the line of its first owner. They are drained when recording
+// starts and stay off while it lasts. One sibling file per CPython family.
 //
-// A full garbage collection turns some lists on again (up to 3.13): a sentinel object that only the collector visits asks for
-// apply_free_lists() at the next event. Requires the GIL for all.
+// A full garbage collection turns some lists on again (up to 3.13): a sentinel object that only the
+// collector visits asks for apply_free_lists() at the next event. Requires the GIL for all.
 namespace malloc_tracer::capture::cpython {
 
 // Once, before the first scope, not from a hook: may run a line of Python.

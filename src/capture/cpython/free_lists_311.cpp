@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.11 and 3.12: the lists of floats and tuples are off while they look full and empty at once; the other types have no such
-// state, so their deallocators are followed by emptying the list.
+// CPython 3.11 and 3.12: the lists of floats and tuples are off while they look full and empty at
+// once; the other types have no such state, so their deallocators are followed by emptying the
+// list.
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 
@@ -24,7 +25,8 @@ namespace {
 
 PyInterpreterState* interpreter = nullptr;  // while disabled
 
-// A type whose deallocator is replaced while the lists are off. The async generators' types are not exported: nullptr until learnt.
+// A type whose deallocator is replaced while the lists are off. The async generators' types are not
+// exported: nullptr until learnt.
 struct Followed {
   PyTypeObject* type;
   destructor ours;
@@ -95,11 +97,13 @@ template <int kIndex>
 void dealloc(PyObject* object);
 
 Followed followed[] = {
-    {&PyList_Type, dealloc<0>, nullptr},    {&PyDict_Type, dealloc<1>, nullptr}, {&PySlice_Type, dealloc<2>, nullptr},
-    {&PyContext_Type, dealloc<3>, nullptr}, {nullptr, dealloc<4>, nullptr},      {nullptr, dealloc<5>, nullptr},
+    {&PyList_Type, dealloc<0>, nullptr},  {&PyDict_Type, dealloc<1>, nullptr},
+    {&PySlice_Type, dealloc<2>, nullptr}, {&PyContext_Type, dealloc<3>, nullptr},
+    {nullptr, dealloc<4>, nullptr},       {nullptr, dealloc<5>, nullptr},
 };
-constexpr void (*kEmpty[])() noexcept = {empty_lists,    empty_dicts,           empty_slice,
-                                         empty_contexts, empty_async_generators, empty_async_generators};
+constexpr void (*kEmpty[])() noexcept = {
+    empty_lists,           empty_dicts, empty_slice, empty_contexts, empty_async_generators,
+    empty_async_generators};
 
 template <int kIndex>
 void dealloc(PyObject* object) {
@@ -112,15 +116,18 @@ void learn_async_types() noexcept {
   PyObject* names = PyDict_New();
   PyObject* done = nullptr;
   if (names != nullptr && PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) == 0) {
-    done = PyRun_String("async def g(): yield\ntry: g().__anext__().send(None)\nexcept StopIteration: pass\n", Py_file_input, names,
-                        names);
+    done = PyRun_String(
+        "async def g(): yield\ntry: g().__anext__().send(None)\nexcept StopIteration: pass\n",
+        Py_file_input, names, names);
   }
   Py_XDECREF(done);
   Py_XDECREF(names);
   PyErr_Clear();
   auto& state = PyInterpreterState_Get()->async_gen;
-  if (state.value_numfree > 0) followed[4].type = Py_TYPE(reinterpret_cast<PyObject*>(state.value_freelist[0]));
-  if (state.asend_numfree > 0) followed[5].type = Py_TYPE(reinterpret_cast<PyObject*>(state.asend_freelist[0]));
+  if (state.value_numfree > 0)
+    followed[4].type = Py_TYPE(reinterpret_cast<PyObject*>(state.value_freelist[0]));
+  if (state.asend_numfree > 0)
+    followed[5].type = Py_TYPE(reinterpret_cast<PyObject*>(state.asend_freelist[0]));
 }
 
 }  // namespace

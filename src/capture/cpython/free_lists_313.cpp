@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.13: a count of -1 turns a list off (what finalization uses); tuples are off while they look full and empty at once, and
-// the one cached slice is emptied after each slice's deallocator.
+// CPython 3.13: a count of -1 turns a list off (what finalization uses); tuples are off while they
+// look full and empty at once, and the one cached slice is emptied after each slice's deallocator.
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 
@@ -101,8 +101,9 @@ void enable_free_lists() noexcept {
   if (lists == nullptr) return;
   PySlice_Type.tp_dealloc = original_slice;
   for (int& count : lists->tuples.numfree) count = 0;
-  for (int* count : {&lists->floats.numfree, &lists->contexts.numfree, &lists->lists.numfree, &lists->dicts.numfree,
-                     &lists->dictkeys.numfree, &lists->async_gens.numfree, &lists->async_gen_asends.numfree}) {
+  for (int* count : {&lists->floats.numfree, &lists->contexts.numfree, &lists->lists.numfree,
+                     &lists->dicts.numfree, &lists->dictkeys.numfree, &lists->async_gens.numfree,
+                     &lists->async_gen_asends.numfree}) {
     *count = 0;
   }
   lists = nullptr;

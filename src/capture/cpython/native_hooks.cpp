@@ -20,7 +20,8 @@ bool is_known(std::uintptr_t address) noexcept {
   return cell != nullptr && *cell >= engine.generation;
 }
 
-// numpy takes small arrays' data from a cache of its own and tells tracemalloc of it: a block we do not know is an allocation, ...
+// numpy takes small arrays' data from a cache of its own and tells tracemalloc of it: a block we do
+// not know is an allocation, ...
 int track(unsigned int domain, std::uintptr_t address, std::size_t bytes) {
   Thread& thread = here();
   if (thread.inside == 0 && !is_known(address)) {
@@ -30,7 +31,8 @@ int track(unsigned int domain, std::uintptr_t address, std::size_t bytes) {
   return original_track(domain, address, bytes);
 }
 
-// tracemalloc's own domain: numpy 2.5 takes a block that PyMem_RawMalloc just gave it out of there, to track it in its own.
+// tracemalloc's own domain: numpy 2.5 takes a block that PyMem_RawMalloc just gave it out of there,
+// to track it in its own.
 constexpr unsigned int kPythonsDomain = 0;
 
 bool only_changes_domain(unsigned int domain, std::uintptr_t address) noexcept {
@@ -51,11 +53,13 @@ int untrack(unsigned int domain, std::uintptr_t address) {
 }  // namespace
 
 bool install_native() noexcept {
-  static const native::ExtraFunction kExtra[] = {
-      {"PyTraceMalloc_Track", reinterpret_cast<void*>(track), reinterpret_cast<void**>(&original_track)},
-      {"PyTraceMalloc_Untrack", reinterpret_cast<void*>(untrack), reinterpret_cast<void**>(&original_untrack)},
+  static const native::ExtraFunction extra[] = {
+      {"PyTraceMalloc_Track", reinterpret_cast<void*>(track),
+       reinterpret_cast<void**>(&original_track)},
+      {"PyTraceMalloc_Untrack", reinterpret_cast<void*>(untrack),
+       reinterpret_cast<void**>(&original_untrack)},
   };
-  return native::install_native_hooks<PythonFrames>(kExtra);
+  return native::install_native_hooks<PythonFrames>(extra);
 }
 
 void record_native(bool recording) noexcept { native::set_native_recording(recording); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The native hooks as Python programs need them: with Python's frames, and with PyTraceMalloc_Track, by which numpy tells of blocks from its
-// cache. Requires the GIL.
+// The native hooks as Python programs need them: with Python's frames, and with
+// PyTraceMalloc_Track, by which numpy tells of blocks from its cache. Requires the GIL.
 namespace malloc_tracer::capture::cpython {
 
 bool install_native() noexcept;

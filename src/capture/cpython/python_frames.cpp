@@ -11,11 +11,15 @@ namespace {
 // The path of frames[index] = `frame` where it is now, looked up or made.
 MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept;
 
-// The scopes whose own frame this is, in the order they were opened: a marker before the frame, or after it.
-PathId with_markers(const Thread& thread, PathId path, const Frame* frame, bool inclusive) noexcept {
+// The scopes whose own frame this is, in the order they were opened: a marker before the frame, or
+// after it.
+PathId with_markers(const Thread& thread, PathId path, const Frame* frame,
+                    bool inclusive) noexcept {
   for (std::uint32_t i = 0; i < thread.activation_count; i++) {
     const Activation& activation = thread.activations[i];
-    if (activation.frame != frame || activation.inclusive != inclusive || activation.code != code_of(frame)) continue;
+    if (activation.frame != frame || activation.inclusive != inclusive ||
+        activation.code != code_of(frame))
+      continue;
     PathId marked = engine.tree.child(path, PathKey{KeyKind::kMarker, activation.scope, 0});
     if (marked == 0) engine.lose(Lost::kPathTableFull);
     path = marked != 0 ? marked : path;
@@ -34,15 +38,17 @@ bool owns_scope(const Thread& thread, const Frame* frame) noexcept {
 
 PathId frame_node(PathId parent, const Frame* frame) noexcept {
   PyCodeObject* code = code_of(frame);
-  std::uint32_t id = engine.tree.code_id(code, [&](CodeEntry& entry, memory::BlockPool& pool) { describe(code, entry, pool); });
-  auto offset = static_cast<std::uint32_t>(instruction_of(frame) - reinterpret_cast<std::uint64_t>(_PyCode_CODE(code)));
+  std::uint32_t id = engine.tree.code_id(
+      code, [&](CodeEntry& entry, memory::BlockPool& pool) { describe(code, entry, pool); });
+  auto offset = static_cast<std::uint32_t>(instruction_of(frame) -
+                                           reinterpret_cast<std::uint64_t>(_PyCode_CODE(code)));
   PathId node = id != 0 ? engine.tree.child(parent, PathKey{KeyKind::kFrame, id, offset}) : 0;
   if (node == 0) engine.lose(Lost::kPathTableFull);
   return node != 0 ? node : parent;
 }
 
-// What a frame below it adds to the path; kept in the node cache, where an incomplete frame maps to its parent, so that a hit needs no
-// other test.
+// What a frame below it adds to the path; kept in the node cache, where an incomplete frame maps to
+// its parent, so that a hit needs no other test.
 PathId plain_node(StackCache& stack, PathId parent, const Frame* frame) noexcept {
   std::uint64_t address = instruction_of(frame);
   PathId node = is_incomplete(frame) ? parent : frame_node(parent, frame);
@@ -74,7 +80,8 @@ void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
     stack.parents[index] = parent;
     stack.nodes[index] = MT_LIKELY(node != 0) ? node : plain_node(stack, parent, frame);
   }
-  if (MT_UNLIKELY(is_first_of_slot(frame))) register_barrier(stack, static_cast<std::uint32_t>(index), frame);
+  if (MT_UNLIKELY(is_first_of_slot(frame)))
+    register_barrier(stack, static_cast<std::uint32_t>(index), frame);
 }
 
 // The frame is where it was in the stack, at another instruction.
@@ -103,7 +110,8 @@ MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* fra
 MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   StackCache& stack = thread.stack;
   auto** seen = const_cast<Frame**>(reinterpret_cast<const Frame**>(stack.scratch.data()));
-  auto* barrier = stack.barrier_count != 0 ? static_cast<const Frame*>(stack.frames[stack.bar].frame) : nullptr;
+  auto* barrier =
+      stack.barrier_count != 0 ? static_cast<const Frame*>(stack.frames[stack.bar].frame) : nullptr;
   std::uint64_t count = 0;
   bool at_barrier = false;
   for (Frame* frame = top; frame != nullptr; frame = frame->previous) {
@@ -126,9 +134,11 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   std::uint64_t total = base + count;
   auto frame_at = [&](std::uint64_t i) { return seen[total - 1 - i]; };
   if (total > stack.frame_pages.capacity()) total = stack.frame_pages.capacity();
-  while (cached && index < total && index <= stack.top && stack.frames[index].frame == frame_at(index) &&
+  while (cached && index < total && index <= stack.top &&
+         stack.frames[index].frame == frame_at(index) &&
          stack.frames[index].address == instruction_of(frame_at(index))) {
-    if (is_first_of_slot(frame_at(index))) register_barrier(stack, static_cast<std::uint32_t>(index), frame_at(index));
+    if (is_first_of_slot(frame_at(index)))
+      register_barrier(stack, static_cast<std::uint32_t>(index), frame_at(index));
     index++;
   }
   for (; index < total; index++) put_frame(thread, index, frame_at(index));
@@ -137,7 +147,8 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   return stack.nodes[stack.top];
 }
 
-// Frames of one data stack lie in address order, so the search can go downwards; generators' frames lie elsewhere: a few more are looked at.
+// Frames of one data stack lie in address order, so the search can go downwards; generators' frames
+// lie elsewhere: a few more are looked at.
 bool find_cached(const StackCache& stack, const Frame* frame, std::uint64_t& index) noexcept {
   std::uint64_t i = stack.top;
   while (i > stack.bar && stack.frames[i].frame > frame) i--;
@@ -166,7 +177,9 @@ PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   for (Frame* frame = top; frame != nullptr && count < kFew; frame = frame->previous) {
     std::uint64_t index;
     if (find_cached(stack, frame, index)) {
-      if (!verify(stack, index) || index + static_cast<std::uint64_t>(count) >= stack.frame_pages.capacity()) break;
+      if (!verify(stack, index) ||
+          index + static_cast<std::uint64_t>(count) >= stack.frame_pages.capacity())
+        break;
       move_frame(thread, index, frame);
       while (count != 0) put_frame(thread, ++index, fresh[--count]);
       stack.top = index;
@@ -209,7 +222,8 @@ PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept {
   if (state == nullptr || top_frame(state) == nullptr || thread.window < kFirstWindow) return got;
   auto** seen = const_cast<Frame**>(reinterpret_cast<const Frame**>(thread.stack.scratch.data()));
   std::uint64_t count = 0;
-  for (Frame* frame = top_frame(state); frame != nullptr && count < thread.stack.scratch.capacity(); frame = frame->previous) {
+  for (Frame* frame = top_frame(state); frame != nullptr && count < thread.stack.scratch.capacity();
+       frame = frame->previous) {
     seen[count++] = frame;
     if (is_stop(thread, frame)) break;
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// CPython with its internal headers. The build defines Py_BUILD_CORE for capture/cpython and for nothing else.
+// CPython with its internal headers. The build defines Py_BUILD_CORE for capture/cpython and for
+// nothing else.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -9,7 +10,8 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wpedantic"
 #include <Python.h>
-// g++ cannot read C's <stdatomic.h> branch of pycore_atomic.h (3.8-3.12); the builtin branch is the same.
+// g++ cannot read C's <stdatomic.h> branch of pycore_atomic.h (3.8-3.12); the builtin branch is the
+// same.
 #undef HAVE_STD_ATOMIC
 #include <frameobject.h>
 

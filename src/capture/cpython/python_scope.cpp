@@ -7,11 +7,11 @@
 #include "capture/cpython/barriers.hpp"
 #include "capture/cpython/code_names.hpp"
 #include "capture/cpython/collector_watch.hpp"
+#include "capture/cpython/frame_layout.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/native_hooks.hpp"
 #include "capture/cpython/python_frames.hpp"
 #include "capture/cpython/thread_state.hpp"
-#include "capture/cpython/frame_layout.hpp"
 #include "capture/world.hpp"
 
 namespace malloc_tracer::capture::cpython {
@@ -30,7 +30,8 @@ ScopeFrame caller(int skip, bool inclusive) noexcept {
   return ScopeFrame{frame, code_of(frame), inclusive};
 }
 
-// Positional and keyword arguments in the interpreter's own calling form, so that nothing of the call is made inside the scope.
+// Positional and keyword arguments in the interpreter's own calling form, so that nothing of the
+// call is made inside the scope.
 struct Arguments {
   std::vector<PyObject*> values;
   PyObject* names = nullptr;
@@ -38,7 +39,8 @@ struct Arguments {
 
   Arguments(PyObject* args, PyObject* kwargs) {
     positional = static_cast<std::size_t>(PyTuple_GET_SIZE(args));
-    for (std::size_t i = 0; i < positional; i++) values.push_back(PyTuple_GET_ITEM(args, static_cast<Py_ssize_t>(i)));
+    for (std::size_t i = 0; i < positional; i++)
+      values.push_back(PyTuple_GET_ITEM(args, static_cast<Py_ssize_t>(i)));
     if (kwargs == nullptr || PyDict_GET_SIZE(kwargs) == 0) return;
     names = PyTuple_New(PyDict_GET_SIZE(kwargs));
     if (names == nullptr) return;
@@ -82,8 +84,11 @@ void switch_session(bool open) {
 std::string start() {
   static bool started = false;
   if (started) return {};
-  if (!find_thread_state()) return "malloc_tracer cannot find the thread state of this Python build";
-  if (!start_engine()) return "malloc_tracer cannot reserve address space: raise the limit on virtual memory (ulimit -v)";
+  if (!find_thread_state())
+    return "malloc_tracer cannot find the thread state of this Python build";
+  if (!start_engine())
+    return "malloc_tracer cannot reserve address space: raise the limit on virtual memory (ulimit "
+           "-v)";
   install_arena_hook();
   watch_code_objects();
   watch_collector();
@@ -98,7 +103,9 @@ bool PythonScope::open() {
   see_new_modules();
   scope_ = open_scope(all_threads_);
   if (scope_.id != 0) return true;
-  PyErr_SetString(PyExc_RuntimeError, "malloc_tracer cannot open another scope: 65,535 are open already, or memory is short");
+  PyErr_SetString(
+      PyExc_RuntimeError,
+      "malloc_tracer cannot open another scope: 65,535 are open already, or memory is short");
   return false;
 }
 
@@ -124,11 +131,13 @@ void PythonScope::end() {
 PyObject* PythonScope::run(PyObject* callee, PyObject* args, PyObject* kwargs, PyObject* listed) {
   pause_thread();
   Arguments arguments(args, kwargs);
-  bool ready = !PyErr_Occurred() && open() && (listed == nullptr || watch(watch_, listed, scope_, true));
+  bool ready =
+      !PyErr_Occurred() && open() && (listed == nullptr || watch(watch_, listed, scope_, true));
   resume_thread();
   if (!ready) return nullptr;
   if (listed == nullptr) activate(scope_, here(), caller(0, false));
-  PyObject* result = PyObject_Vectorcall(callee, arguments.values.data(), arguments.positional, arguments.names);
+  PyObject* result =
+      PyObject_Vectorcall(callee, arguments.values.data(), arguments.positional, arguments.names);
   if (listed == nullptr) suspend(scope_, here(), false);
   pause_thread();
   end();
@@ -147,14 +156,18 @@ bool PythonScope::attach(PyObject* function, bool ends) {
   return attached;
 }
 
-snapshot::Snapshot PythonScope::peek() const { return ended_ && !capture::is_open(scope_) ? *ended_ : snapshot_of(scope_); }
+snapshot::Snapshot PythonScope::peek() const {
+  return ended_ && !capture::is_open(scope_) ? *ended_ : snapshot_of(scope_);
+}
 
 void PythonScope::reset() {
   ended_.reset();
   if (capture::is_open(scope_)) scope_ = reset_scope(scope_);
 }
 
-std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept { return {path_checks.events, path_checks.wrong}; }
+std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept {
+  return {path_checks.events, path_checks.wrong};
+}
 
 void pause_thread() noexcept {
   Thread& thread = here();

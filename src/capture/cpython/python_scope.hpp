@@ -9,13 +9,15 @@
 #include "capture/scopes.hpp"
 #include "snapshot/snapshot.hpp"
 
-// A scope as Python uses it: a `with` block, the activations of a function during one call, or those of a function for good.
-// Requires the GIL for all. Python errors are left set and reported as nullptr or false.
+// A scope as Python uses it: a `with` block, the activations of a function during one call, or
+// those of a function for good. Requires the GIL for all. Python errors are left set and reported
+// as nullptr or false.
 namespace malloc_tracer::capture::cpython {
 
 class PythonScope {
  public:
-  PythonScope(std::string name, bool all_threads) : name_(std::move(name)), all_threads_(all_threads) {}
+  PythonScope(std::string name, bool all_threads)
+      : name_(std::move(name)), all_threads_(all_threads) {}
   ~PythonScope() { end(); }
   PythonScope(const PythonScope&) = delete;
   PythonScope& operator=(const PythonScope&) = delete;
@@ -24,9 +26,11 @@ class PythonScope {
   bool enter(int skip);
   // The scope's end, if it is open.
   void leave();
-  // callee(*args, **kwargs); with a Python function `listed` the scope is its activations, else the whole call. A new reference.
+  // callee(*args, **kwargs); with a Python function `listed` the scope is its activations, else the
+  // whole call. A new reference.
   PyObject* run(PyObject* callee, PyObject* args, PyObject* kwargs, PyObject* listed);
-  // Every activation of a Python function from here on; `ends`: the scope ends at the last return, with the locals alive.
+  // Every activation of a Python function from here on; `ends`: the scope ends at the last return,
+  // with the locals alive.
   bool attach(PyObject* function, bool ends);
   // So far, or as it ended.
   snapshot::Snapshot peek() const;
@@ -45,10 +49,12 @@ class PythonScope {
   std::optional<snapshot::Snapshot> ended_;
 };
 
-// The engine inside this interpreter: hooks ready, nothing recording. Empty, or one sentence why it cannot be.
+// The engine inside this interpreter: hooks ready, nothing recording. Empty, or one sentence why it
+// cannot be.
 std::string start();
 
-// Events whose path was compared with a walk from scratch, and how many differed; zero but in a checked build.
+// Events whose path was compared with a walk from scratch, and how many differed; zero but in a
+// checked build.
 std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept;
 
 // Nothing that this thread allocates is recorded until the matching resume.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "capture/cpython/thread_state.hpp"
 
-#include <cstdint>
 #include <sys/mman.h>
+
+#include <cstdint>
 
 namespace malloc_tracer::capture::cpython {
 
@@ -12,7 +13,8 @@ constinit ThreadStateSource thread_state_source;
 
 namespace {
 
-constexpr long kReach = 4096;  // bytes below the thread pointer: the static TLS of executable and libpython
+constexpr long kReach =
+    4096;  // bytes below the thread pointer: the static TLS of executable and libpython
 constexpr int kMost = 64;
 
 char* thread_pointer() noexcept {
@@ -28,12 +30,15 @@ PyThreadState* word_below(long distance) noexcept {
 // The scan must not cross the end of the TLS mapping: a blind one crashed 1 process in 20.
 bool is_mapped(const char* address) noexcept {
   unsigned char vector;
-  return mincore(reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) & ~std::uintptr_t{4095}), 4096, &vector) == 0;
+  return mincore(reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) &
+                                         ~std::uintptr_t{4095}),
+                 4096, &vector) == 0;
 }
 
 }  // namespace
 
-// The word that holds the current state, becomes null when the GIL is released and comes back with it. Unique or not used.
+// The word that holds the current state, becomes null when the GIL is released and comes back with
+// it. Unique or not used.
 static long find_offset() noexcept {
   PyThreadState* me = PyThreadState_Get();
   long holders[kMost];
@@ -41,7 +46,8 @@ static long find_offset() noexcept {
   const char* page = nullptr;
   for (long distance = 8; distance < kReach && count < kMost; distance += 8) {
     const char* address = thread_pointer() - distance;
-    const char* its_page = reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(address) & ~std::uintptr_t{4095});
+    const char* its_page = reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(address) &
+                                                         ~std::uintptr_t{4095});
     if (its_page != page && !is_mapped(address)) break;
     page = its_page;
     if (word_below(distance) == me) holders[count++] = distance;
@@ -65,7 +71,8 @@ bool find_thread_state() noexcept {
 
 bool find_thread_state() noexcept {
   thread_state_source.own_key = _PyRuntime.gilstate.autoTSSkey._key;
-  thread_state_source.current = reinterpret_cast<PyThreadState* volatile*>(&_PyRuntime.gilstate.tstate_current);
+  thread_state_source.current =
+      reinterpret_cast<PyThreadState* volatile*>(&_PyRuntime.gilstate.tstate_current);
   return own_state() == PyThreadState_Get() && attached_state() == PyThreadState_Get();
 }
 

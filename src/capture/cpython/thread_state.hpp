@@ -8,15 +8,16 @@
 
 // The calling thread's Python thread state without calling into the interpreter. Hook safe.
 //
-// Traps (research/cpython.md 1.3): before 3.12 the unchecked getter gives *another thread's* state while this one has released the
-// GIL, so pointers are compared; from 3.12 on the current state is thread-local, and its offset is found once at start-up.
+// Traps (research/cpython.md 1.3): before 3.12 the unchecked getter gives *another thread's* state
+// while this one has released the GIL, so pointers are compared; from 3.12 on the current state is
+// thread-local, and its offset is found once at start-up.
 namespace malloc_tracer::capture::cpython {
 
 // How to find the state; filled by find_thread_state() before the first hook is installed.
 struct ThreadStateSource {
-  long offset = 0;              // of the thread-local "current state" from the thread pointer; 0: not known
+  long offset = 0;  // of the thread-local "current state" from the thread pointer; 0: not known
   PyThreadState* volatile* current = nullptr;  // 3.11: the runtime's current state
-  pthread_key_t own_key = 0;    // pthread key of this thread's state, attached or not
+  pthread_key_t own_key = 0;  // pthread key of this thread's state, attached or not
 };
 extern constinit ThreadStateSource thread_state_source;
 
@@ -52,7 +53,8 @@ MT_INLINE bool is_attached() noexcept {
 }
 #endif
 
-// This thread's state whether or not it holds the GIL; nullptr in a thread that Python does not know.
+// This thread's state whether or not it holds the GIL; nullptr in a thread that Python does not
+// know.
 MT_INLINE PyThreadState* own_state() noexcept {
   return static_cast<PyThreadState*>(pthread_getspecific(thread_state_source.own_key));
 }

@@ -34,13 +34,15 @@ inline bool is_watched(PyObject* function) noexcept {
 
 inline void frame_entered(const Frame* frame) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function_of(frame)) activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
+    if (watch->function == function_of(frame))
+      activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
   }
 }
 
 inline void frame_left(const Frame* frame, bool finished) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function_of(frame)) suspend(*watch->scope, here(), finished && watch->ends_scope);
+    if (watch->function == function_of(frame))
+      suspend(*watch->scope, here(), finished && watch->ends_scope);
   }
 }
 

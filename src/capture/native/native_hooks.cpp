@@ -8,8 +8,8 @@
 #include "capture/native/mappings.hpp"
 #include "capture/native/stubs.hpp"
 #include "capture/world.hpp"
-#include "platform/prim.hpp"
 #include "memory/spin_lock.hpp"
+#include "platform/prim.hpp"
 
 namespace malloc_tracer::capture::native {
 

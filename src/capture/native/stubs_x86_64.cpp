@@ -11,8 +11,10 @@
 namespace malloc_tracer::capture::native {
 
 extern "C" {
+// NOLINTBEGIN(readability-identifier-naming): the assembler's names
 extern const char mt_native_stubs[] __attribute__((visibility("hidden")));
 extern const char mt_native_look_stubs[] __attribute__((visibility("hidden")));
+// NOLINTEND(readability-identifier-naming)
 extern void* mt_native_real_dlopen __attribute__((visibility("hidden")));
 void* mt_native_real_dlopen = nullptr;
 }

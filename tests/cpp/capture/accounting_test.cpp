@@ -278,8 +278,8 @@ TEST_F(AccountingTest, ATemporaryOfTheOuterScopeIsStillOneAfterTheInnerHasClosed
   EXPECT_EQ(total(snapshot_of(outer)).temporary_count, 1u);
 }
 
-// Its record is taken, then another thread closes a scope, then the free is told: found by the storm
-// of lanes_test.cpp, once in ten million events.
+// Its record is taken, then another thread closes a scope, then the free is told: found by the
+// storm of lanes_test.cpp, once in ten million events.
 TEST_F(AccountingTest, ABlockIsTemporaryEvenIfAScopeClosesWhileItIsBeingFreed) {
   const ScopeRef outer = begin();
   const ScopeRef other = open(false);
@@ -509,17 +509,35 @@ TEST_F(AccountingTest, TheTracersOwnAllocationsAreNotRecorded) {
   EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 5u);
 }
 
-TEST_F(AccountingTest, AnEventInsideAnEventIsLost) {
+// The handler comes in the middle of a free, of a reallocation and of an allocation.
+TEST_F(AccountingTest, ASignalHandlerThatAllocatesInTheMiddleOfAnEventIsLost) {
   const ScopeRef scope = begin();
-  program().alloc(1, 100);
-  here().busy = 1;  // a signal handler has come in the middle
-  program().alloc(2, 10).free(1).realloc(3, 4, 10);
-  here().busy = 0;
+  program().alloc(1, 100).alloc(2, 100).alloc(3, 100);
+  const auto handler = [] {
+    EXPECT_EQ(here().busy, 1u);
+    Program().alloc(9, 5);
+    EXPECT_EQ(here().busy, 1u) << "the interrupted event is still in the accounting";
+  };
+  ManualFrames::signal = handler;
+  program().free(1);
+  EXPECT_EQ(lost(snapshot_of(scope), Lost::kReentered), 1u) << "in a free";
+  ManualFrames::signal = handler;
+  program().realloc(2, 4, 50);
+  EXPECT_EQ(lost(snapshot_of(scope), Lost::kReentered), 2u) << "in a reallocation";
+  ManualFrames::signal = handler;
   program().alloc(5, 7);
-  const Snapshot snapshot = snapshot_of(scope);
-  EXPECT_EQ(lost(snapshot, Lost::kReentered), 3u);
-  EXPECT_EQ(total(snapshot).allocated_bytes, 107u);
-  EXPECT_EQ(total(snapshot).freed_bytes, 0u);
+  EXPECT_EQ(lost(snapshot_of(scope), Lost::kReentered), 3u) << "in an allocation";
+  EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 357u);
+  EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 157u);
+}
+
+TEST_F(AccountingTest, ASignalHandlerThatFreesInTheMiddleOfAnEventIsLost) {
+  const ScopeRef scope = begin();
+  program().alloc(1, 100).alloc(2, 10);
+  ManualFrames::signal = [] { Program().free(2); };
+  program().free(1);
+  EXPECT_EQ(lost(snapshot_of(scope), Lost::kReentered), 1u);
+  EXPECT_EQ(total(snapshot_of(scope)).freed_bytes, 100u);
 }
 
 TEST_F(AccountingTest, WhatWasLostBeforeTheScopeIsNotItsLoss) {

@@ -21,6 +21,7 @@ class EngineTest : public testing::Test {
     ManualFrames::current = 0;
     ManualFrames::locked = true;
     ManualFrames::own = false;
+    ManualFrames::signal = nullptr;
     here();
     expect_idle();
   }

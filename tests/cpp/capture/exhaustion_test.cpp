@@ -143,8 +143,7 @@ TEST_F(ExhaustionTest, AThreadWithoutABlockGoesOnUnrecorded) {
       Thread& block = here();
       limit.lift();
       EXPECT_EQ(&block, &no_thread);
-      on_alloc<test::ManualFrames>(block, address(1), 100, Allocator::kMalloc);
-      on_free<test::ManualFrames>(block, address(1), take(address(1)));
+      Program(block).alloc(1, 100).free(1).realloc(1, 4, 5);
     });
     thread.join();
     if (!limited) return;
@@ -170,7 +169,7 @@ TEST_F(ExhaustionTest, AThreadWithoutABlockMayFreeARecordedBlock) {
       if (!limited) return;
       Thread& block = here();
       limit.lift();
-      on_free<test::ManualFrames>(block, address(1), take(address(1)));
+      Program(block).free(1);
     });
     thread.join();
     EXPECT_LE(total(snapshot_of(scope)).freed_bytes, 100u);

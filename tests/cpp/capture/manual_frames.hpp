@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "capture/events.hpp"
@@ -38,11 +39,21 @@ struct ManualFrames {
   inline static thread_local bool locked = true;  // holds the interpreter's lock
   inline static thread_local bool own = false;    // the tracer's own allocation
   inline static thread_local int refreshes = 0;
+  inline static thread_local PathId walked = 0;
+  inline static thread_local void (*signal)() = nullptr;  // comes in the middle of the next event
 
-  static bool attached(Thread&) noexcept { return locked; }
-  static PathId path(Thread& thread, bool) noexcept { return current != 0 ? current : thread.root; }
-  static PathId known_path(Thread& thread, bool attached) noexcept { return path(thread, attached); }
-  static void refresh(Thread&) noexcept { refreshes++; }
+  static bool attached(Thread&) noexcept {
+    if (signal != nullptr) std::exchange(signal, nullptr)();
+    return locked;
+  }
+  static PathId path(Thread& thread, bool) noexcept {
+    return walked = current != 0 ? current : thread.root;
+  }
+  // The path of the previous event, if the program is still there; 0: it must be walked.
+  static PathId known_path(Thread& thread, bool) noexcept {
+    return walked == (current != 0 ? current : thread.root) ? walked : 0;
+  }
+  static void refresh(Thread&) noexcept { refreshes++, walked = 0; }
   static bool ours(Thread&, bool, std::uint64_t, Allocator) noexcept { return own; }
 };
 
@@ -86,18 +97,26 @@ class Program {
   Program& alloc(std::uint64_t block, std::uint64_t bytes,
                  Allocator allocator = Allocator::kMalloc) {
     ManualFrames::current = path_;
+    if (thread_.inside != 0) {  // as every hook does
+      if (is_in(thread_)) engine.lose(Lost::kReentered);
+      return *this;
+    }
+    thread_.inside = 1;
     on_alloc<ManualFrames>(thread_, address(block), bytes, allocator);
     return *this;
   }
   Program& free(std::uint64_t block) {
     ManualFrames::current = path_;
-    const Cell cell = take(address(block));
-    on_free<ManualFrames>(thread_, address(block), cell);
+    if (freed<ManualFrames>(thread_, address(block)) == kNotYet) {
+      const Cell cell = take(address(block));
+      on_free<ManualFrames>(thread_, address(block), cell);
+    }
     return *this;
   }
   Program& realloc(std::uint64_t from, std::uint64_t to, std::uint64_t bytes,
                    Allocator allocator = Allocator::kMalloc) {
     ManualFrames::current = path_;
+    if (thread_.inside != 0) return *this;
     const Cell cell = take(address(from));
     on_realloc<ManualFrames>(thread_, address(from), cell, address(to), bytes, allocator);
     return *this;

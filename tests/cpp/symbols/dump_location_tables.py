@@ -14,7 +14,8 @@ import json.decoder
 import sys
 import types
 
-TRICKY = '''
+TRICKY = (
+    """
 def closure(a, b=1):
     c = [
         a
@@ -51,16 +52,25 @@ def backwards(x): return f(
     g(x)) if x else (lambda: (
         x))
 
-''' + '\n' * 70_000 + '''
+"""
+    + "\n" * 70_000
+    + """
 class Far:
     attribute = {
         1: 2,
-''' + '\n' * 300 + '''
+"""
+    + "\n" * 300
+    + """
         3: [4 for _ in ()],
     }
     def method(self, wide):
-        return wide.''' + 'a' * 200 + '''(wide, ''' + 'b' * 200 + ''')
-'''
+        return wide."""
+    + "a" * 200
+    + """(wide, """
+    + "b" * 200
+    + """)
+"""
+)
 
 
 def codes_below(code: types.CodeType) -> list[types.CodeType]:
@@ -74,20 +84,20 @@ def dump(code: types.CodeType) -> str:
     by_unit = [line or 0 for line, _, _, _ in code.co_positions()]
     for start, end, line in code.co_lines():
         assert by_unit[start // 2 : end // 2] == [line or 0] * ((end - start) // 2), code
-    runs = [f'{line}:{len(list(run))}' for line, run in itertools.groupby(by_unit)]
-    name = code.co_qualname.replace(' ', '_')
-    return ' '.join([name, str(code.co_firstlineno), code.co_linetable.hex(), *runs])
+    runs = [f"{line}:{len(list(run))}" for line, run in itertools.groupby(by_unit)]
+    name = code.co_qualname.replace(" ", "_")
+    return " ".join([name, str(code.co_firstlineno), code.co_linetable.hex(), *runs])
 
 
 def main() -> None:
     """Prints the tables of the tricky source above and of two modules of the library."""
     for module in (ast, argparse, json.decoder):
-        with open(module.__file__, encoding='utf-8') as file:
-            code = compile(file.read(), module.__name__, 'exec')
+        with open(module.__file__, encoding="utf-8") as file:
+            code = compile(file.read(), module.__name__, "exec")
         sample = codes_below(code)
-        sys.stdout.writelines(dump(code) + '\n' for code in sample[:15])
-    sys.stdout.writelines(dump(c) + '\n' for c in codes_below(compile(TRICKY, 'tricky', 'exec')))
+        sys.stdout.writelines(dump(code) + "\n" for code in sample[:15])
+    sys.stdout.writelines(dump(c) + "\n" for c in codes_below(compile(TRICKY, "tricky", "exec")))
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     main()
