@@ -9,8 +9,8 @@
 //
 // Exact peak: a new maximum of the run takes the next tick (all_epoch). An account whose stamp is
 // older than that has not changed since; before its next change its live value is saved, so "share
-// at the peak" is the saved value, or the live one if nothing was saved since. See design.md
-// section 4 for the proof sketch and lane.hpp for the other lanes.
+// at the peak" is the saved value, or the live one if nothing was saved since. The reference
+// model in tests/cpp/capture checks it; lane.hpp for the other lanes.
 namespace malloc_tracer::capture {
 
 // The account is about to change, for the first time since the peak of its window's only scope: its

@@ -121,12 +121,12 @@ struct alignas(64) Engine {
       std::uint64_t{1} << memory::PageMap::kGenerationShift;  // of this session, in a cell's place
   std::uint64_t tick = 0;  // time of the accounting: every new maximum takes the next value
   std::atomic<bool> stopping{false};
-  std::atomic<bool> single{
-      true};  // one thread has recorded: it uses the main lane even without the interpreter's lock
   std::uint32_t sample_interval = kFirstSampleInterval;
   void (*interrupt)() =
       nullptr;  // asked for through `interrupted`, called from the long way with busy = 0
   std::atomic<bool> interrupted{false};
+  bool (*is_foreign)() =
+      nullptr;  // does the calling thread run an interpreter with a GIL of its own?
   std::atomic<std::uint64_t> code_epoch{0};
   Lane main;
   CallTree tree;

@@ -39,6 +39,14 @@ using Cell = memory::PageMap::Cell;
 MT_INLINE bool is_in(const Thread& thread) noexcept {
   return thread.busy.load(std::memory_order_relaxed) != 0;
 }
+// May a hook record? Not below another hook, and not in a signal handler that came in the middle of
+// an event: that is counted as lost.
+MT_INLINE bool is_closed(const Thread& thread) noexcept {
+  return (thread.inside | thread.busy.load(std::memory_order_relaxed)) != 0;
+}
+inline void pass_through(const Thread& thread) noexcept {
+  if (is_in(thread)) engine.lose(Lost::kReentered);
+}
 MT_INLINE void step_in(Thread& thread) noexcept {
   thread.busy.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);

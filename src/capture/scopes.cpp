@@ -248,10 +248,18 @@ void forget_in_threads(ScopeId id) noexcept {
     if (Activation* there = find_activation(*thread, id)) remove_activation(*thread, there);
     thread->own = window_without(thread->own, id);
     thread->window = kStale;
-    if (thread->last_address == 0) continue;
-    const memory::PageMap::Cell* cell = page_map.find(thread->last_address);
-    // Freed by another thread meanwhile: its account's id may be reused from here on.
-    if (cell == nullptr || *cell != thread->last_cell) thread->last_address = 0;
+  }
+}
+
+// Freed by another thread meanwhile: the account's id may be reused from here on. Not told by the
+// cell, which is empty too while the thread itself is between taking the record and telling of the
+// free. (A giant has no id there, but a serial of its own.)
+void forget_last_of_free_accounts() noexcept {
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    std::uint32_t id = memory::PageMap::account(thread->last_cell);
+    if (!thread->in_use || thread->last_address == 0 || id == 0) continue;
+    const AccountInfo& info = engine.infos[id];
+    if (info.window < kFirstWindow && info.blocks == 0) thread->last_address = 0;
   }
 }
 
@@ -276,6 +284,7 @@ void close_scope(ScopeRef ref) noexcept {
   for (WindowId window = kFirstWindow; window < engine.window_top; window++) {
     if (window_has(window, ref.id)) fold(window, ref.id);
   }
+  forget_last_of_free_accounts();
   window_cache_clear();
   engine.scopes[ref.id].open = false;
   engine.free_scopes[engine.free_scope_count++] = ref.id;

@@ -85,6 +85,7 @@ void use_own_lane(Thread& thread) noexcept {
   if (lane == nullptr) return engine.lose(Lost::kThreadsFull);
   lane->owner = &thread;
   thread.lane[0] = lane;
+  if (thread.foreign) thread.lane[1] = lane;
 }
 
 Thread* spare_thread() noexcept {
@@ -146,8 +147,8 @@ MT_COLD Thread& register_self() noexcept {
     thread->last_address = 0;
     thread->stack.thread_state = nullptr;
     thread->lane[0] = thread->lane[1] = &engine.main;
+    thread->foreign = engine.is_foreign != nullptr && engine.is_foreign();
     if (++engine.thread_count > 1) {
-      engine.single = false;
       for (Thread* other = engine.threads; other != nullptr; other = other->next) {
         if (other->in_use) use_own_lane(*other);
       }

@@ -17,8 +17,8 @@ MT_COLD PageMap::Cell* PageMap::make_leaf(std::uint64_t address) noexcept {
   if (address >> kAddressBits) return nullptr;
   auto* leaf = static_cast<Cell*>(platform::reserve(kLeafBytes));
   if (leaf == nullptr) return nullptr;
-  // Page faults are the largest cost of a cold scope: 1.88 -> 1.63 with large pages (design.md
-  // section 3).
+  // Page faults are the largest cost of a cold scope: 1.88 -> 1.63 with large pages (see
+  // docs/decisions/001-page-map-not-hash-table.md).
   platform::prefer_large_pages(leaf, kLeafBytes);
   Cell** root = (address & 8) != 0 ? second_root_ : root_;
   Cell* there = nullptr;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import sys
+from pathlib import Path
 
 import pytest
 from engine import check, own_lines, result_of, trace_block, trace_call
@@ -225,3 +226,31 @@ def test_the_lists_stay_off_until_the_last_scope_ends():
     assert live(data, floats) == 22
     assert own_lines(data, floats)[1].total.allocated_count == 3 * one_run(floats)
     del it
+
+
+SHRUNK = """
+import os
+from malloc_tracer import _engine
+r, w = os.pipe()
+def shrunk(size):
+    os.write(w, b"x" * (size - 33))
+    return os.read(r, 600)  # libc's block of 633 bytes, then cut to `size`
+rows = []
+for size in range(400, 513):
+    handle = _engine.ScopeHandle("x", True)
+    handle.enter()
+    rows = [shrunk(size) for _ in range(10)]
+    length = (size + 15) // 16 * 16 - 33
+    rows[::2] = [None] * 5
+    more = [b"y" * length for _ in range(40)]  # as much as the size class holds
+    assert all(row == b"x" * (size - 33) for row in rows[1::2])
+    assert more == [b"y" * length] * 40
+    del more
+    rows = []
+    handle.leave()
+print("ok")
+"""
+
+
+def test_a_block_cut_to_a_small_size_is_not_taken_for_a_whole_small_block(python):
+    assert python("-c", SHRUNK, PYTHONPATH=str(Path(_engine.__file__).parents[1])) == "ok\n"

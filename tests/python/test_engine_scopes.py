@@ -222,11 +222,14 @@ def test_a_thousand_scopes_leave_no_memory_behind():
     for _ in range(200):
         one()
     gc.collect()
-    before = resident()
-    counts = {one() for _ in range(1000)}
-    gc.collect()
+    counts, growths = set(), []
+    for _ in range(3):
+        before = resident()
+        counts |= {one() for _ in range(1000)}
+        gc.collect()
+        growths.append(resident() - before)
     assert len(counts) == 1
-    assert resident() - before < 2048
+    assert min(growths) < 256, growths  # KiB; the system gives and takes huge pages of 2 MiB when it likes
 
 
 # What counts

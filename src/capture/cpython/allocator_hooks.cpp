@@ -58,20 +58,20 @@ void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept
 template <int kDomain>
 MT_COLD void* malloc_inside(void* context, std::size_t bytes) noexcept {
   if (self() == &no_thread && &here() != &no_thread) return hooked_malloc<kDomain>(context, bytes);
-  if (is_in(*self())) engine.lose(Lost::kReentered);
+  pass_through(*self());
   return originals[kDomain].malloc(originals[kDomain].ctx, bytes);
 }
 template <int kDomain>
 MT_COLD void* calloc_inside(void* context, std::size_t count, std::size_t size) noexcept {
   if (self() == &no_thread && &here() != &no_thread)
     return hooked_calloc<kDomain>(context, count, size);
-  if (is_in(*self())) engine.lose(Lost::kReentered);
+  pass_through(*self());
   return originals[kDomain].calloc(originals[kDomain].ctx, count, size);
 }
 
 template <int kDomain>
 void* hooked_malloc(void* context, std::size_t bytes) noexcept {
-  if (MT_UNLIKELY(self()->inside != 0)) return malloc_inside<kDomain>(context, bytes);
+  if (MT_UNLIKELY(is_closed(*self()))) return malloc_inside<kDomain>(context, bytes);
   void* p = fresh_block<kDomain>(*self(), bytes);
   if (MT_LIKELY(p != nullptr))
     return on_alloc<FramesOf<kDomain>>(*self(), p, bytes, kLabels[kDomain]);
@@ -81,7 +81,7 @@ void* hooked_malloc(void* context, std::size_t bytes) noexcept {
 
 template <int kDomain>
 void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept {
-  if (MT_UNLIKELY(self()->inside != 0)) return calloc_inside<kDomain>(context, count, size);
+  if (MT_UNLIKELY(is_closed(*self()))) return calloc_inside<kDomain>(context, count, size);
   void* p = fresh_zeroed<kDomain>(*self(), count, size);
   if (MT_LIKELY(p != nullptr))
     return on_alloc<FramesOf<kDomain>>(*self(), p, count * size, kLabels[kDomain]);

@@ -15,8 +15,8 @@
 // *barrier*. While that chunk is alive everything below is suspended in the same call and cannot
 // have changed. Alive = the slot's generation is the one registered and the chunk is still linked
 // (`previous` != 0: a popped chunk may wait in a cache, 3.14+ and later 3.13.x; its size is made
-// too small to be reused). The rules and what forced each stand in research/cpython-new.md
-// section 8.
+// too small to be reused). The reasons stand in
+// docs/decisions/002-walk-frames-with-barriers.md.
 //
 // Hook safe but for install. The arena hook stays for the life of the process: chunks outlive
 // scopes.

@@ -24,7 +24,7 @@ bool is_known(std::uintptr_t address) noexcept {
 // not know is an allocation, ...
 int track(unsigned int domain, std::uintptr_t address, std::size_t bytes) {
   Thread& thread = here();
-  if (thread.inside == 0 && !is_known(address)) {
+  if (!is_closed(thread) && !is_known(address)) {
     thread.inside = 1;
     on_alloc<PythonFrames>(thread, reinterpret_cast<void*>(address), bytes, Allocator::kTracked);
   }

@@ -27,6 +27,9 @@ PathId with_markers(const Thread& thread, PathId path, const Frame* frame,
   return path;
 }
 
+// Nothing is cached: the place of a frame holds what no thread state calls its frame, not even one that runs nothing.
+bool is_empty(const StackCache& stack) noexcept { return stack.frames[stack.top].frame == &stack; }
+
 // Is this the own frame of a scope? Rare, so everything about markers hangs on one look.
 bool owns_scope(const Thread& thread, const Frame* frame) noexcept {
   const Activation* activation = thread.activations.data();
@@ -124,7 +127,7 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
     if (at_barrier || is_stop(thread, frame)) break;
   }
   std::uint64_t index = 0, base = 0;
-  bool cached = stack.frames[stack.top].frame != nullptr;
+  bool cached = !is_empty(stack);
   if (at_barrier) {
     base = index = stack.bar;
   } else {
@@ -168,10 +171,12 @@ PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   if (stack.thread_state != state) {
     forget_stack(thread);
     stack.thread_state = state;
+    thread.foreign = has_other_gil(state);
+    thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
   } else if (!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) {
     drop_dead_barriers(stack);
   }
-  if (stack.frames[stack.top].frame == nullptr) return walk_all(thread, state, top);
+  if (is_empty(stack)) return walk_all(thread, state, top);
   Frame* fresh[kFew];
   int count = 0;
   for (Frame* frame = top; frame != nullptr && count < kFew; frame = frame->previous) {
@@ -207,7 +212,7 @@ PathId path_in(Thread& thread, PyThreadState* state) noexcept {
 void forget_stack(Thread& thread) noexcept {
   StackCache& stack = thread.stack;
   stack.top = 0;
-  stack.frames[0] = FrameEntry{nullptr, 0};
+  stack.frames[0] = FrameEntry{&stack, 0};
   no_barrier(stack);
   std::uint64_t epoch = engine.code_epoch.load(std::memory_order_relaxed);
   if (thread.code_epoch == epoch) return;

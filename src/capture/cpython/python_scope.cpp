@@ -95,6 +95,7 @@ std::string start() {
   learn_free_lists();
   if (!install_native()) return "malloc_tracer cannot hook malloc in this process";
   engine.session_hook = switch_session;
+  engine.is_foreign = [] { return has_other_gil(attached_state()); };
   started = true;
   return {};
 }

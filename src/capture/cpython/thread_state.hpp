@@ -8,7 +8,7 @@
 
 // The calling thread's Python thread state without calling into the interpreter. Hook safe.
 //
-// Traps (research/cpython.md 1.3): before 3.12 the unchecked getter gives *another thread's* state
+// Traps: before 3.12 the unchecked getter gives *another thread's* state
 // while this one has released the GIL, so pointers are compared; from 3.12 on the current state is
 // thread-local, and its offset is found once at start-up.
 namespace malloc_tracer::capture::cpython {
@@ -57,6 +57,18 @@ MT_INLINE bool is_attached() noexcept {
 // know.
 MT_INLINE PyThreadState* own_state() noexcept {
   return static_cast<PyThreadState*>(pthread_getspecific(thread_state_source.own_key));
+}
+
+// Does the state belong to an interpreter with a GIL of its own? Then its holder is not alone with
+// the main lane.
+inline bool has_other_gil(const PyThreadState* state) noexcept {
+#if PY_VERSION_HEX >= 0x030c0000
+  return state != nullptr && state->interp != _PyRuntime.interpreters.main &&
+         state->interp->ceval.own_gil != 0;
+#else
+  (void)state;
+  return false;
+#endif
 }
 
 }  // namespace malloc_tracer::capture::cpython

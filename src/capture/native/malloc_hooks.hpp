@@ -101,7 +101,7 @@ struct MallocHooks : MappingHooks<Frames> {
   template <auto kReal, class... More>
   static void* created(std::size_t bytes, More... more) {
     Thread& thread = here();
-    if (thread.inside != 0) return (real.*kReal)(bytes, more...);
+    if (is_closed(thread)) return (real.*kReal)(bytes, more...);
     void* p = call_inside(thread, real.*kReal, bytes, more...);
     if (MT_UNLIKELY(p == nullptr)) return p;
     thread.inside = 1;
@@ -111,10 +111,7 @@ struct MallocHooks : MappingHooks<Frames> {
 
   MT_INLINE static void record(void* p, std::size_t bytes) noexcept {
     Thread& thread = here();
-    if (MT_UNLIKELY(thread.inside != 0)) {
-      if (is_in(thread)) engine.lose(Lost::kReentered);
-      return;
-    }
+    if (MT_UNLIKELY(is_closed(thread))) return pass_through(thread);
     thread.inside = 1;
     on_alloc<Frames>(thread, p, bytes, Allocator::kMalloc);
   }

@@ -97,8 +97,8 @@ class Program {
   Program& alloc(std::uint64_t block, std::uint64_t bytes,
                  Allocator allocator = Allocator::kMalloc) {
     ManualFrames::current = path_;
-    if (thread_.inside != 0) {  // as every hook does
-      if (is_in(thread_)) engine.lose(Lost::kReentered);
+    if (is_closed(thread_)) {  // as every hook does
+      pass_through(thread_);
       return *this;
     }
     thread_.inside = 1;
