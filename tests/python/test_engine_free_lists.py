@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from engine import check, own_lines, result_of, trace_block, trace_call
 from malloc_tracer import _engine
 
@@ -197,9 +198,7 @@ def addresses_come_back(make):
     return grown
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: HALF + ONE, lambda: [], lambda: {}], ids=["floats", "lists", "dicts"]
-)
+@pytest.mark.parametrize("make", [lambda: HALF + ONE, lambda: [], lambda: {}], ids=["floats", "lists", "dicts"])
 def test_the_lists_work_again_after_the_scope(make):
     def reused():
         warm_up = [make() for _ in range(50)]

@@ -1,4 +1,4 @@
-"""What C code allocates, by every function of malloc's family, counted exactly and charged to the Python line that called it."""
+"""What C code allocates, by every function of malloc's family: exact, and charged to the Python line that called it."""
 
 from __future__ import annotations
 

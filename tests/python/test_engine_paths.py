@@ -15,6 +15,7 @@ import sys
 import threading
 
 import pytest
+
 from engine import check, nodes, path_of, paths, trace_block, trace_call
 from malloc_tracer import _engine
 

@@ -11,6 +11,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+
 from engine import check, kept, nonzero, own_lines, result_of, trace_block, trace_call
 from malloc_tracer import _engine
 
@@ -39,7 +40,7 @@ def python(code, *options, rc=0, **environment):
         capture_output=True,
         text=True,
         env={**ENVIRONMENT, **environment},
-        timeout=50,
+        timeout=20,
     )
     assert (done.returncode, done.stderr) == (rc, ""), done.stderr + done.stdout
     return done.stdout
@@ -73,7 +74,7 @@ def in_child(body):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_a_forked_childs_scope_is_inert():
+def a_forked_childs_scope_is_inert():
     handle = _engine.ScopeHandle("parent", True)
     handle.enter()
 
@@ -92,7 +93,7 @@ def test_a_forked_childs_scope_is_inert():
     del it
 
 
-def test_a_forked_child_may_open_its_own():
+def a_forked_child_may_open_its_own():
     def child():
         for _ in range(3):
             data, it = trace_call(block)
@@ -110,13 +111,28 @@ def test_a_forked_child_may_open_its_own():
     assert nonzero(trace_call(block)[0].sum) == ONE_BLOCK
 
 
-def test_a_grandchild_and_its_siblings():
+def a_grandchild_and_its_siblings():
     def child():
         return all(in_child(lambda: nonzero(trace_call(block)[0].sum) == ONE_BLOCK) for _ in range(3))
 
     data, fine = trace_block(lambda: in_child(child))
     assert fine
     check(data)
+
+
+FORKS = [a_forked_childs_scope_is_inert, a_forked_child_may_open_its_own, a_grandchild_and_its_siblings]
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import numpy", "import malloc_tracer, numpy"], ids=lambda code: code or "alone"
+)
+@pytest.mark.parametrize("forks", FORKS, ids=lambda forks: forks.__name__)
+def test_fork(forks, before):
+    """In an interpreter of its own; numpy's BLAS ends its threads at a fork."""
+    if "numpy" in before:
+        pytest.importorskip("numpy")
+    code = f"{before}\nimport test_engine_process as t\nt.{forks.__name__}()"
+    python(code, "-W", "ignore::DeprecationWarning")
 
 
 def test_fork_with_other_threads_busy():
@@ -143,7 +159,8 @@ def test_fork_with_other_threads_busy():
         check(result_of(handle))
         print(codes == [0] * 20)
         """),
-        "-W", "ignore::DeprecationWarning",
+        "-W",
+        "ignore::DeprecationWarning",
     )
     assert print_ == "True\n"
 
@@ -170,7 +187,7 @@ def test_multiprocessing_inside_a_scope(tmp_path, method):
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", script, method],
-        capture_output=True, text=True, env=ENVIRONMENT, timeout=50,
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=20,
     )  # fmt: skip
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "True True\n")
 
@@ -341,10 +358,6 @@ def test_optimized_mode_gives_the_same_counts(under_pymalloc):
 # tracemalloc
 
 
-def kept_live(count):
-    return {"live_bytes": count * (SIZE + HEAD), "live_count": count}
-
-
 @pytest.fixture
 def no_tracemalloc():
     yield
@@ -390,8 +403,8 @@ def test_tracemalloc_started_and_stopped_inside_the_scope():
 
     data, it = trace_block(run)
     assert it[3] is not None
-    # tracemalloc's notes on the second block are allocations too; with them gone, the three blocks are left.
-    assert nonzero(own_lines(check(data), block)[2].self).items() >= kept_live(3).items()
+    line = own_lines(check(data), block)[2].self
+    assert 0 <= line.live_bytes - 3 * (SIZE + HEAD) < 1000  # the rest is tracemalloc's notes on the second block
 
 
 @pytest.mark.usefixtures("no_tracemalloc")
@@ -406,6 +419,7 @@ def test_tracemalloc_started_inside_the_scope_runs_on_after_it():
     assert tracemalloc.is_tracing()
     after = block()
     assert tracemalloc.get_object_traceback(after) is not None
-    assert nonzero(trace_call(block)[0].sum) == ONE_BLOCK
+    again, it = trace_call(block)
+    assert 0 <= check(again).sum.live_bytes - (SIZE + HEAD) < 1000
     tracemalloc.stop()
     assert nonzero(trace_call(block)[0].sum) == ONE_BLOCK

@@ -5,7 +5,20 @@ from __future__ import annotations
 import threading
 
 import pytest
-from engine import allocator, check, kept, native_helper, nodes, nonzero, numbers, own_lines, result_of, trace_block, trace_call
+
+from engine import (
+    allocator,
+    check,
+    kept,
+    native_helper,
+    nodes,
+    nonzero,
+    numbers,
+    own_lines,
+    result_of,
+    trace_block,
+    trace_call,
+)
 from malloc_tracer import _engine
 
 

@@ -35,8 +35,8 @@ LIBRARIES = {
 NOT_IN_THE_ZONE = {"snapshot_maker.cpp.o"}
 # Looks at modules with no hook of its own under way, and never allocates.
 MODULES = {
-    "_dl_find_object", "close", "dl_iterate_phdr", "getauxval", "mprotect", "open", "read", "strchr", "strcmp", "strstr",
-    "strtoul",
+    "_dl_find_object", "close", "dl_iterate_phdr", "getauxval", "mprotect", "open", "read", "strchr", "strcmp",
+    "strstr", "strtoul",
 }  # fmt: skip
 EXTRA = {
     "modules.cpp.o": MODULES,
@@ -51,7 +51,9 @@ FORBIDDEN = re.compile(
 
 def undefined(library):
     """(object file, symbol) of everything a static library leaves to others."""
-    done = subprocess.run(["nm", "-u", "-C", Path(BUILD).resolve() / library], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["nm", "-u", "-C", Path(BUILD).resolve() / library], capture_output=True, text=True, check=True
+    )
     name = ""
     for line in done.stdout.splitlines():
         if line.endswith(".o:"):
@@ -79,11 +81,14 @@ def test_hooks_call_only_what_is_allowed(library):
 
 
 def test_the_lists_above_allow_nothing_forbidden():
-    allowed = set().union(*LIBRARIES.values(), *(names for name, names in EXTRA.items() if name != "operator_new.cpp.o"))
+    allowed = set().union(
+        *LIBRARIES.values(), *(names for name, names in EXTRA.items() if name != "operator_new.cpp.o")
+    )
     assert not [symbol for symbol in allowed if FORBIDDEN.match(symbol)]
 
 
-# Files of capture/cpython whose every function runs in hooks: they may look at the interpreter, not call what allocates there.
+# Files of capture/cpython whose every function runs in hooks: they may look at the interpreter,
+# not call what allocates there.
 IN_HOOKS = {
     "allocator_hooks.cpp.o": {"PyMem_GetAllocator", "PyMem_SetAllocator", "_PyMem_GetCurrentAllocatorName"},
     "python_frames.cpp.o": {"PyCode_Type"},

@@ -24,6 +24,7 @@ template <int kDomain>
 using FramesOf = std::conditional_t<kDomain == kRaw, PythonFrames, AttachedFrames>;
 
 BlockBins bins;
+bool bins_on = false;
 
 // Takes a kept block, or calls the real function; what that calls below it (RAW, malloc, pymalloc's
 // own tables, a debug allocator's blocks) passes through: the outermost hook records. In both cases
@@ -89,6 +90,22 @@ void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept
   return nullptr;
 }
 
+// A block that shrinks to pymalloc's sizes may stay where malloc put it: then it has no room up to
+// the next 16 bytes, as a kept block must.
+bool may_be_no_small_block(Cell old, std::size_t bytes) noexcept {
+  return bins_on && bytes != 0 && bytes <= BlockBins::kLargest &&
+         (old == 0 || static_cast<std::uint32_t>(old) > BlockBins::kLargest ||
+          memory::PageMap::account(old) == 0);
+}
+
+void* as_small_block(const PyMemAllocatorEx& original, void* p, std::size_t bytes) noexcept {
+  void* small = original.malloc(original.ctx, bytes);
+  if (small == nullptr) return p;
+  __builtin_memcpy(small, p, bytes);
+  original.free(original.ctx, p);
+  return small;
+}
+
 template <int kDomain>
 void* hooked_realloc(void* context, void* old, std::size_t bytes) noexcept {
   if (old == nullptr) return hooked_malloc<kDomain>(context, bytes);
@@ -98,6 +115,8 @@ void* hooked_realloc(void* context, void* old, std::size_t bytes) noexcept {
   Cell cell = take(old);
   thread.inside = 1;
   void* p = original.realloc(original.ctx, old, bytes);
+  if (kDomain != kRaw && p != nullptr && may_be_no_small_block(cell, bytes))
+    p = as_small_block(original, p, bytes);
   thread.inside = 0;
   if (p == nullptr) {
     put_back(old, cell);
@@ -186,7 +205,8 @@ void swap_allocators(bool recording) noexcept {
   start_domain<kRaw>();
   start_domain<kMem>();
   start_domain<kObject>();
-  if (over_pymalloc) bins.reset(BlockBins::kMostBlocks, [](void*) {});
+  bins_on = over_pymalloc;
+  if (bins_on) bins.reset(BlockBins::kMostBlocks, [](void*) {});
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -107,8 +107,8 @@ constexpr void (*kEmpty[])() noexcept = {
 
 template <int kIndex>
 void dealloc(PyObject* object) {
-  followed[kIndex].original(object);
-  kEmpty[kIndex]();
+  followed[kIndex].original(object);  // may end the last scope
+  if (interpreter != nullptr) kEmpty[kIndex]();
 }
 
 // One item of an async generator leaves one object of each type in its list.

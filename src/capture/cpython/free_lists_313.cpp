@@ -68,8 +68,8 @@ void empty_slice() noexcept {
 }
 
 void slice_dealloc(PyObject* object) {
-  original_slice(object);
-  empty_slice();
+  original_slice(object);  // may end the last scope
+  if (lists != nullptr) empty_slice();
 }
 
 }  // namespace
