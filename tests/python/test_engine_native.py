@@ -224,8 +224,12 @@ CPP = r"""
 #include <new>
 static void *kept[1000];
 static int count_;
-extern "C" void keep_new(int count, long bytes) { for (int i = 0; i < count; i++) kept[count_++] = ::operator new(bytes); }
-extern "C" void keep_array(int count, long bytes) { for (int i = 0; i < count; i++) kept[count_++] = ::operator new[](bytes); }
+extern "C" void keep_new(int count, long bytes) {
+  for (int i = 0; i < count; i++) kept[count_++] = ::operator new(bytes);
+}
+extern "C" void keep_array(int count, long bytes) {
+  for (int i = 0; i < count; i++) kept[count_++] = ::operator new[](bytes);
+}
 extern "C" void keep_nothrow(int count, long bytes) {
   for (int i = 0; i < count; i++) kept[count_++] = ::operator new(bytes, std::nothrow);
 }
@@ -233,7 +237,9 @@ extern "C" void delete_all(int, long) { while (count_ > 0) ::operator delete(kep
 extern "C" void keep_aligned(int count, long bytes) {
   for (int i = 0; i < count; i++) kept[count_++] = ::operator new(bytes, std::align_val_t{128});
 }
-extern "C" void delete_aligned(int, long) { while (count_ > 0) ::operator delete(kept[--count_], std::align_val_t{128}); }
+extern "C" void delete_aligned(int, long) {
+  while (count_ > 0) ::operator delete(kept[--count_], std::align_val_t{128});
+}
 extern "C" void fail(int count, long) {
   for (int i = 0; i < count; i++) {
     try { kept[0] = ::operator new(static_cast<std::size_t>(-1) / 4); } catch (const std::bad_alloc &) { continue; }

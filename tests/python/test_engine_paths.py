@@ -1,7 +1,7 @@
 """Call paths: the full one from the scope's own frame down, whatever the program does with its stack.
 
-In a build made with `scripts/build-dev -DMALLOC_TRACER_CHECKED=ON` the engine compares the path of every event with a walk from
-scratch; the last assertion of every program below is that none differed (in other builds there is nothing to compare).
+In a build made with `scripts/build-dev -DMALLOC_TRACER_CHECKED=ON` the engine compares every event's path with a walk
+from scratch; every program below ends by asserting that none differed (other builds have nothing to compare).
 """
 
 from __future__ import annotations

@@ -513,7 +513,7 @@ def test_code_objects_at_a_reused_address_keep_their_own_names():
     rows = []
     for i in range(300):
         namespace = {"rows": rows, "size": 500 + i}
-        exec(f"def made_{i}():\n" + "\n" * (i % 7) + "    rows.append(b'x' * size)\nmade_{i}()", namespace)
+        exec(f"def made_{i}():\n" + "\n" * (i % 7) + f"    rows.append(b'x' * size)\nmade_{i}()", namespace)
         namespace.clear()
     data = ended(handle)
     sizes = {f.name: f.self.live_bytes for f in data.functions if f.name.startswith("made_")}
