@@ -172,11 +172,11 @@ MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes,
   return record_at<Frames>(thread, lane, path, p, bytes, allocator);
 }
 
-// The free of `p`, if it is nobody's block or takes the short way: its size, or kNobodys. Else
+// The free of `p`, if it is nobody's block or takes the short way: its record, or kNobodys. Else
 // kNotYet, and nothing has been touched.
-enum Freed : std::int64_t { kNobodys = -1, kNotYet = -2 };
+inline constexpr Cell kNobodys = 0, kNotYet = ~Cell{0};
 template <class Frames>
-MT_INLINE std::int64_t freed(Thread& thread, const void* p) noexcept {
+MT_INLINE Cell freed(Thread& thread, const void* p) noexcept {
   std::uint64_t address = address_of(p);
   if (MT_UNLIKELY(is_in(thread)) || MT_UNLIKELY(!memory::PageMap::is_usual(address)))
     return kNotYet;
@@ -208,7 +208,7 @@ MT_INLINE std::int64_t freed(Thread& thread, const void* p) noexcept {
   // The record too: another thread's block may stand at the address now.
   account.temporary_count += last == address && thread.last_cell == cell;
   step_out(thread);
-  return bytes;
+  return cell;
 }
 
 // The same for a record that has been taken out.

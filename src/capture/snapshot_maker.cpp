@@ -222,7 +222,8 @@ class Maker {
     std::int64_t peak_ns = scope.timeline_epoch == scope.peak_epoch ? scope.peak_ns : now_ns;
     bool peak_seen = false;
     auto add = [&](std::int64_t ns, std::uint64_t live) {
-      live = std::min(live, sum.peak_bytes);  // with several lanes the peak's shares may be a little low
+      live = std::min(live,
+                      sum.peak_bytes);  // with several lanes the peak's shares may be a little low
       peak_seen = peak_seen || live == sum.peak_bytes;
       out_.timeline.push_back({ns, live});
     };

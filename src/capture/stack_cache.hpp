@@ -40,9 +40,8 @@ struct StackCache {
   static constexpr std::uint32_t kNodeCacheBits = 11;
   static constexpr std::uint32_t kMaxBarriers = 8192;
 
-  std::uint64_t top =
-      0;  // frames[top] is the innermost; frames[0].frame == this: nothing cached
-  std::uint64_t bar = 0;            // index of the newest live barrier, else 0
+  std::uint64_t top = 0;  // frames[top] is the innermost; frames[0].frame == this: nothing cached
+  std::uint64_t bar = 0;  // index of the newest live barrier, else 0
   const void* link = nullptr;       // `previous` of frames[bar]: where verification ends
   const void* root_link = nullptr;  // `previous` of frames[0]
   FrameEntry* frames = nullptr;

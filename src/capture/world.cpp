@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "capture/world.hpp"
 
+#include <new>
+
 #include "capture/accounting.hpp"
 #include "capture/windows.hpp"
 #include "platform/prim.hpp"
@@ -115,6 +117,17 @@ void label_thread(Thread& thread) noexcept {
   thread.root = engine.tree.child(0, PathKey{KeyKind::kThread, thread.serial, 0});
 }
 
+// Alone again: the thread left over may use the main lane whether or not it holds the interpreter's
+// lock. Requires: the world stopped.
+void rejoin_main_lane() noexcept {
+  settle_all_lanes();
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    if (!thread->in_use || thread->foreign || thread->lane[0] == &engine.main) continue;
+    thread->lane[0]->owner = nullptr;
+    thread->lane[0] = &engine.main;
+  }
+}
+
 void thread_gone(void* cookie) {
   auto* thread = static_cast<Thread*>(cookie);
   self_block = &no_thread;
@@ -123,7 +136,7 @@ void thread_gone(void* cookie) {
   if (thread->lane[0] != &engine.main) thread->lane[0]->owner = nullptr;
   thread->lane[0] = nullptr;
   thread->in_use = false;
-  engine.thread_count--;
+  if (--engine.thread_count == 1) rejoin_main_lane();
 }
 
 }  // namespace
@@ -322,21 +335,26 @@ void end_session() noexcept {
 
 namespace {
 
-void before_fork() {
-  engine.world.lock();
-  engine.intern.lock();
-  engine.tree.lock().lock();
-}
-
-void after_fork_in_parent() {
-  engine.tree.lock().unlock();
-  engine.intern.unlock();
-  engine.world.unlock();
+// No lock is held across fork: other libraries' handlers may wait for threads of theirs, which end
+// through our hooks. Instead the child looks whether another thread was in the middle of a table,
+// and then begins with new ones; the old memory is left alone.
+void begin_with_new_tables() noexcept {
+  new (&engine.tree) CallTree;
+  new (&engine.window_index) memory::IdIndex;
+  new (&engine.account_index) memory::IdIndex;
+  new (&engine.pool) memory::BlockPool;
+  engine.windows.clear(engine.window_top);
+  for (ScopeId id = 0; id < engine.scope_top; id++) engine.scopes[id].timeline = nullptr;
+  engine.each_lane([](Lane& lane) { lane.detail_pages.clear(engine.account_top); });
+  engine.account_top = 1;
+  engine.code_epoch.fetch_add(1, std::memory_order_relaxed);
+  engine.started = engine.tree.start();
 }
 
 // The child starts with no scope: an inherited one is inert. Other threads are gone, wherever they
 // were.
 void after_fork_in_child() {
+  bool torn = engine.tree.lock().is_held() || engine.intern.is_held() || engine.world.is_held();
   engine.tree.lock().reset();
   engine.intern.reset();
   engine.world.reset();
@@ -351,6 +369,8 @@ void after_fork_in_child() {
     if (thread->in_use) engine.thread_count--;
     thread->in_use = false;
   }
+  if (torn) begin_with_new_tables();
+  if (torn && self_block != &no_thread) label_thread(*self_block);
   if (engine.open_scopes == 0) return;
   for (ScopeId id = 1; id < engine.scope_top; id++) engine.scopes[id].open = false;
   for (WindowId window = kFirstWindow; window < engine.window_top; window++)
@@ -368,10 +388,7 @@ void after_fork_in_child() {
 }  // namespace
 
 void begin_session() noexcept {
-  // After every other layer's: prepare handlers run last to first, and ours, which stops the
-  // session in a child, needs their locks free.
-  if (!engine.fork_watched)
-    platform::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+  if (!engine.fork_watched) platform::at_fork(after_fork_in_child);
   engine.fork_watched = true;
   engine.sample_interval = Engine::kFirstSampleInterval;
   if (engine.session_hook != nullptr) engine.session_hook(true);

@@ -20,6 +20,7 @@ class SpinLock {
     }
   }
   void unlock() noexcept { held_.store(false, std::memory_order_release); }
+  bool is_held() const noexcept { return held_.load(std::memory_order_relaxed); }
   // In a forked child the holder may not exist any more.
   void reset() noexcept { held_.store(false, std::memory_order_relaxed); }
 

@@ -26,8 +26,8 @@ void yield() noexcept;
 // fence); false if the system has none.
 bool barrier_all_threads() noexcept;
 
-// `child`, `prepare`, `parent` run at fork; may be called once.
-void at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
+// `child` runs in the forked child.
+void at_fork(void (*child)()) noexcept;
 
 // `gone(cookie)` runs when the calling thread ends, as late as the system allows.
 void at_thread_exit(void (*gone)(void*), void* cookie) noexcept;

@@ -136,9 +136,9 @@ MT_NOINLINE void free_long_way(void* p) noexcept {
 
 template <int kDomain>
 void hooked_free(void*, void* p) noexcept {
-  std::int64_t bytes = freed<FramesOf<kDomain>>(*self(), p);
-  if (MT_UNLIKELY(bytes == kNotYet)) return free_long_way<kDomain>(p);
-  if (kDomain != kRaw && bins.push(*self(), p, static_cast<std::uint64_t>(bytes))) return;
+  Cell cell = freed<FramesOf<kDomain>>(*self(), p);
+  if (MT_UNLIKELY(cell == kNotYet)) return free_long_way<kDomain>(p);
+  if (kDomain != kRaw && cell != kNobodys && bins.push(*self(), p, cell)) return;
   return originals[kDomain].free(originals[kDomain].ctx, p);
 }
 

@@ -59,8 +59,7 @@ void arena_free(void*, void* p, std::size_t bytes) {
   thread.inside--;
 }
 
-void before_fork() { slab_lock.lock(); }
-void after_fork() { slab_lock.unlock(); }
+void after_fork_in_child() { slab_lock.reset(); }
 
 void set_barrier(StackCache& stack, std::uint32_t index, std::uint32_t slot) noexcept {
   stack.bar = index;
@@ -81,7 +80,7 @@ void install_arena_hook() noexcept {
   slab.base = static_cast<char*>(platform::reserve(kSlotBytes * kSlots));
   if (slab.base == nullptr) return;
   slot_chunk(0)->previous = slot_chunk(0);
-  platform::at_fork(before_fork, after_fork, after_fork);
+  platform::at_fork(after_fork_in_child);
   PyObject_GetArenaAllocator(&original_arena);
   PyObjectArenaAllocator ours = {original_arena.ctx, arena_alloc, arena_free};
   PyObject_SetArenaAllocator(&ours);

@@ -6,6 +6,7 @@
 
 #include "capture/cpython/thread_state.hpp"
 #include "capture/engine.hpp"
+#include "capture/events.hpp"
 #include "memory/compiler.hpp"
 
 // Freed small blocks kept for the next allocation of their size class, in place of the
@@ -28,7 +29,8 @@ struct BlockBins {
   // The GIL's holder, as far as this thread's stack cache has seen it: a thread of an interpreter
   // with a GIL of its own has another lane.
   MT_INLINE static bool may_use(const Thread& thread) noexcept {
-    return thread.stack.thread_state == attached_state_nearby() && thread.lane[1] == &engine.main;
+    const PyThreadState* state = attached_state_nearby();
+    return state != nullptr && thread.stack.thread_state == state && thread.lane[1] == &engine.main;
   }
   MT_INLINE void* pop(const Thread& thread, std::size_t bytes) noexcept {
     if (MT_UNLIKELY(bytes > kLargest)) return nullptr;
@@ -40,14 +42,20 @@ struct BlockBins {
     return block;
   }
   // False if the block must go to its allocator.
-  MT_INLINE bool push(const Thread& thread, void* block, std::uint64_t bytes) noexcept {
-    if (MT_UNLIKELY(bytes - 1 >= kLargest)) return false;
+  MT_INLINE bool push(const Thread& thread, void* block, Cell record) noexcept {
+    std::uint64_t bytes = static_cast<std::uint32_t>(record);
+    if (MT_UNLIKELY(bytes - 1 >= kLargest) || MT_UNLIKELY(!is_pymallocs(record))) return false;
     Bin& bin = bins[(bytes + 15) >> 4];
     if (bin.room <= 0 || MT_UNLIKELY(!may_use(thread))) return false;
     *static_cast<void**>(block) = bin.head;
     bin.head = block;
     bin.room--;
     return true;
+  }
+  // Only what came through pymalloc's domains has room up to the next 16 bytes.
+  MT_INLINE static bool is_pymallocs(Cell record) noexcept {
+    Allocator allocator = allocator_of(record);
+    return allocator == Allocator::kPythonObject || allocator == Allocator::kPythonMem;
   }
   // Gives every kept block to `free` and takes `most` per class from now on.
   template <class Free>

@@ -75,8 +75,12 @@ void unwatch(Watch& watch) {
   Py_CLEAR(watch.function);
 }
 
-bool is_event_bookkeeping(PyThreadState*, std::uint64_t, snapshot::Allocator) noexcept {
-  return false;
+// The hook enters a function before its cells are made; from 3.12 on they are made before it is
+// entered, and are its caller's.
+bool is_event_bookkeeping(PyThreadState* state, std::uint64_t, snapshot::Allocator) noexcept {
+  const Frame* frame = state != nullptr ? top_frame(state) : nullptr;
+  return frame != nullptr && watches != nullptr && is_incomplete(frame) &&
+         is_watched(function_of(frame));
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -139,6 +139,12 @@ void unwatch(Watch& watch) {
 
 namespace {
 
+#ifdef RESUME_CHECK
+constexpr int kResumeCheck = RESUME_CHECK;
+#else
+constexpr int kResumeCheck = RESUME;
+#endif
+
 bool is_one_of(int opcode, std::initializer_list<int> opcodes) {
   for (int each : opcodes) {
     if (opcode == each) return true;
@@ -162,7 +168,7 @@ bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
   if (allocator == Allocator::kPythonMem) {
     auto length = static_cast<std::uint64_t>(Py_SIZE(code));
     bool data = bytes == sizeof(_PyCoMonitoringData) || bytes == length;
-    return data && is_one_of(opcode, {RESUME, INSTRUMENTED_RESUME});
+    return data && is_one_of(opcode, {RESUME, kResumeCheck, INSTRUMENTED_RESUME});
   }
   if (allocator != Allocator::kPythonObject || bytes > sizeof(PyLongObject)) return false;
   return is_one_of(

@@ -27,7 +27,8 @@ PathId with_markers(const Thread& thread, PathId path, const Frame* frame,
   return path;
 }
 
-// Nothing is cached: the place of a frame holds what no thread state calls its frame, not even one that runs nothing.
+// Nothing is cached: the place of a frame holds what no thread state calls its frame, not even one
+// that runs nothing.
 bool is_empty(const StackCache& stack) noexcept { return stack.frames[stack.top].frame == &stack; }
 
 // Is this the own frame of a scope? Rare, so everything about markers hangs on one look.

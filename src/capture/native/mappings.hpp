@@ -56,6 +56,7 @@ class Mappings {
   // Before fork, so that the child inherits whole tables; after it in both.
   void lock() noexcept { lock_.lock(); }
   void unlock() noexcept { lock_.unlock(); }
+  void reset_lock() noexcept { lock_.reset(); }  // in a forked child
 
  private:
   struct Segment {

@@ -118,18 +118,9 @@ extern "C" void mt_native_note_dlopen() noexcept {
 
 namespace {
 
-void before_fork() {
-  mappings.lock();
-  state.lock.lock();
-}
-
-void after_fork() {
-  state.lock.unlock();
-  mappings.unlock();
-}
-
 void after_fork_in_child() {
-  after_fork();
+  state.lock.reset();
+  mappings.reset_lock();
   patcher_after_fork();
 }
 
@@ -149,7 +140,7 @@ bool install_hooks(const Functions& hooks, std::span<const ExtraFunction> extra)
     void*& hook = entries(mt_native_recording)[i];
     if (hook == nullptr) hook = entries(real)[i];
   }
-  platform::at_fork(before_fork, after_fork, after_fork_in_child);
+  platform::at_fork(after_fork_in_child);
   mt_native_real_dlopen = reinterpret_cast<void*>(real.dlopen);
   mt_native_active = real;
   state.installed = true;

@@ -88,9 +88,7 @@ bool barrier_all_threads() noexcept {
   return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
-void at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept {
-  pthread_atfork(prepare, parent, child);
-}
+void at_fork(void (*child)()) noexcept { pthread_atfork(nullptr, nullptr, child); }
 
 namespace {
 
