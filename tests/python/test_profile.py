@@ -12,17 +12,11 @@ import malloc_tracer
 from conftest import assert_as_marked
 
 
-@malloc_tracer.profile
-def function(size, held=None):
-    """Docstring."""
-    data = bytearray(size)
-    if held is not None:
-        held.append(data)
-    return len(data)
-
-
 @pytest.fixture(autouse=True)
 def reset():
+    global function, Klass
+    from profiled import Klass, function
+
     function.profile.reset()
 
 
@@ -55,7 +49,7 @@ def test_reset():
 def test_the_decorated_function_is_like_the_original():
     assert function.__name__ == function.__qualname__ == "function"
     assert function.__doc__ == "Docstring."
-    assert function.__module__ == __name__
+    assert function.__module__ == "profiled"
     assert inspect.signature(function) == inspect.signature(function.__wrapped__)
     assert inspect.isfunction(function)
     assert pickle.loads(pickle.dumps(function)) is function
@@ -156,71 +150,23 @@ def test_coroutine_and_async_generator():
     assert inspect.isasyncgenfunction(items)
 
 
-class Klass:
-    @malloc_tracer.profile
-    def method(self):
-        return bytearray(8000)  # live 8057
-
-    @malloc_tracer.profile
-    def with_super(self):
-        return super().__repr__()
-
-    @staticmethod
-    @malloc_tracer.profile
-    def below_static():
-        return bytearray(8000)  # live 8057
-
-    @malloc_tracer.profile
-    @staticmethod
-    def above_static():
-        return bytearray(8000)  # live 8057
-
-    @classmethod
-    @malloc_tracer.profile
-    def below_class(cls):
-        assert cls is Klass
-        return bytearray(8000)  # live 8057
-
-    @malloc_tracer.profile
-    @classmethod
-    def above_class(cls):
-        assert cls is Klass
-        return bytearray(8000)  # live 8057
-
-    @property
-    @malloc_tracer.profile
-    def below_property(self):
-        return bytearray(8000)  # live 8057
-
-    @malloc_tracer.profile
-    @property
-    def above_property(self):
-        """Docstring."""
-        return bytearray(8000)  # live 8057
-
-    @malloc_tracer.profile
-    @functools.cached_property
-    def above_cached(self):
-        return bytearray(8000)  # live 8057
-
-
 @pytest.mark.parametrize(
     ("use", "profile"),
     [
-        (lambda: Klass().method(), Klass.method.profile),
-        (lambda: Klass.below_static(), Klass.below_static.profile),
-        (lambda: Klass().above_static(), Klass.above_static.profile),
-        (lambda: Klass.below_class(), Klass.below_class.profile),
-        (lambda: Klass().above_class(), Klass.above_class.profile),
-        (lambda: Klass().below_property, Klass.below_property.fget.profile),
-        (lambda: Klass().above_property, Klass.above_property.fget.profile),
-        (lambda: Klass().above_cached, Klass.above_cached.func.profile),
+        (lambda: Klass().method(), lambda: Klass.method.profile),
+        (lambda: Klass.below_static(), lambda: Klass.below_static.profile),
+        (lambda: Klass().above_static(), lambda: Klass.above_static.profile),
+        (lambda: Klass.below_class(), lambda: Klass.below_class.profile),
+        (lambda: Klass().above_class(), lambda: Klass.above_class.profile),
+        (lambda: Klass().below_property, lambda: Klass.below_property.fget.profile),
+        (lambda: Klass().above_property, lambda: Klass.above_property.fget.profile),
+        (lambda: Klass().above_cached, lambda: Klass.above_cached.func.profile),
     ],
 )
 def test_methods(use, profile):
-    profile.reset()
+    profile().reset()
     data = use()
-    trace = profile.trace()
+    trace = profile().trace()
     assert_as_marked(trace, str(trace))
     del data
 
