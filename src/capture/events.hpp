@@ -189,8 +189,8 @@ MT_INLINE Cell freed(Thread& thread, const void* p) noexcept {
   step_in(thread);
   Cell cell = *at;
   std::int64_t bytes = static_cast<std::uint32_t>(cell);
-  const Lane& lane = *thread.lane[Frames::attached(thread)];
-  Run& run = thread.lane[Frames::attached(thread)]->run;
+  Lane& lane = *thread.lane[Frames::attached(thread)];
+  Run& run = lane.run;
   Account& account = lane.accounts[memory::PageMap::account(cell)];
   std::int64_t room = run.room + bytes;
   bool stale = account.stamp < run.all_epoch;

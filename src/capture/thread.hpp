@@ -44,7 +44,6 @@ struct alignas(64) Thread {
   StackCache stack;
 
   std::uint64_t code_epoch = 0;  // the stack cache knows of code deaths up to here
-  std::uint64_t activation_epoch = 0;
   bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane
   std::uint32_t serial = 0;  // index of this thread's id and name
   std::uint32_t activation_count = 0;
