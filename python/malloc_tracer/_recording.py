@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ _prefixes: list[str] = []
 
 def build(handle: ScopeHandle) -> TraceData:
     """Builds what `handle` has recorded so far. The caller has paused recording."""
-    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names())
+    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names(), _command(), int(time.time()))
+
+
+def _command() -> str:
+    return " ".join(getattr(sys, "orig_argv", sys.argv))
 
 
 def library_prefixes() -> list[str]:
