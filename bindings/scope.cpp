@@ -76,9 +76,8 @@ void bind_scope(nb::module_& module) {
   module.def("pause", &capture::cpython::pause_thread);
   module.def("resume", &capture::cpython::resume_thread);
   module.def("self_test", &capture::cpython::start);
-  module.def("checks", [] {
-    return nb::make_tuple(capture::checks.paths, capture::checks.records);
-  });
+  module.def("checks",
+             [] { return nb::make_tuple(capture::checks.paths, capture::checks.records); });
 }
 
 }  // namespace malloc_tracer::bindings
