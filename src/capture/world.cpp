@@ -4,6 +4,7 @@
 #include <new>
 
 #include "capture/accounting.hpp"
+#include "capture/checked.hpp"
 #include "capture/windows.hpp"
 #include "platform/prim.hpp"
 
@@ -329,6 +330,7 @@ void end_session() noexcept {
                           kLast = kOne * 250;
   if (engine.generation >= kLast) {
     page_map.clear();
+    forget_records();
     engine.generation = 0;
   }
   engine.generation += kOne;  // one compare makes every cell of this session foreign

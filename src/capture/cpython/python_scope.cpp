@@ -166,10 +166,6 @@ void PythonScope::reset() {
   if (capture::is_open(scope_)) scope_ = reset_scope(scope_);
 }
 
-std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept {
-  return {path_checks.events, path_checks.wrong};
-}
-
 void pause_thread() noexcept {
   Thread& thread = here();
   thread.paused++;
