@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from engine import check, kept, nodes, nonzero, own_lines, path_of, trace_block, trace_call
+from engine import check, nodes, own_lines, path_of, trace_call
 from test_engine_process import program, python
 
 HEAD = b"".__sizeof__()
@@ -105,7 +105,11 @@ def test_a_recursion_50000_deep(again):
     data, rows = in_a_large_stack(lambda: trace_call(run))
     line = own_lines(check(data), down)[4].self
     assert line.allocated_bytes - line.live_bytes == line.freed_bytes
-    deepest = [node for node in nodes(data) if node.frame.function == "down" and node.frame.line == down.__code__.co_firstlineno + 4]
+    deepest = [
+        node
+        for node in nodes(data)
+        if node.frame.function == "down" and node.frame.line == down.__code__.co_firstlineno + 4
+    ]
     assert len({len(path_of(node)) for node in deepest}) == 1
     assert len(path_of(deepest[0])) == 50_002
     assert sum(node.self.live_bytes for node in deepest) >= again * (1000 + HEAD)
@@ -127,7 +131,9 @@ def test_a_recursion_that_overflows():
 
     data, it = trace_call(run)
     check(data)
-    assert [node.self.live_count for node in nodes(data) if node.frame.line == run.__code__.co_firstlineno + 4][:1] == [1]
+    assert [node.self.live_count for node in nodes(data) if node.frame.line == run.__code__.co_firstlineno + 4][:1] == [
+        1
+    ]
 
 
 ROWS = [0] * 5000

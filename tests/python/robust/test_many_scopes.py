@@ -1,4 +1,4 @@
-"""Very many scopes: one after the other, one in the other, and all at once. The soaks in scripts/soak do the same for longer."""
+"""Very many scopes: one after the other, one in the other, all at once. scripts/soak does the same for longer."""
 
 from __future__ import annotations
 

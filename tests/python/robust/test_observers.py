@@ -29,7 +29,7 @@ def seen():
     }
 def same(numbers):
     if sys.version_info < (3, 12):
-        # There a frame object that an observer asks for is made in the observed line: up to 4 of them are alive at the end.
+        # A frame object that an observer asks for is made in the observed line: up to 4 are alive at the end.
         extra = [[numbers[at][i] - alone[at][i] for i in (0, 1)] for at in alone]
         assert all(0 <= size <= 226 and 0 <= count <= 4 for size, count in extra), extra
         return numbers.keys() == alone.keys()

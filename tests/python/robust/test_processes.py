@@ -249,4 +249,6 @@ def test_an_embedding_program_finalizes_python_with_a_scope_open(embedding, how)
 
 
 def test_python_begins_again_in_an_embedding_program_that_was_traced(embedding):
-    assert embedding(program(f"handle.enter()\n{TRACES}"), "print([[i] for i in range(3)])") == "True\n[[0], [1], [2]]\n"
+    assert (
+        embedding(program(f"handle.enter()\n{TRACES}"), "print([[i] for i in range(3)])") == "True\n[[0], [1], [2]]\n"
+    )

@@ -13,7 +13,7 @@ import pytest
 
 from engine import allocator, check, compiled, kept, nodes, nonzero, own_lines, result_of, trace_block, trace_call
 from malloc_tracer import _engine
-from test_engine_process import ONE_BLOCK, SIZE, block
+from test_engine_process import ONE_BLOCK, block
 
 BLOCK_BYTES = ONE_BLOCK["live_bytes"]
 
@@ -143,7 +143,9 @@ def test_signals_whose_c_handlers_map_memory_inside_the_hook(signals):
     """Inside a hook a mapping cannot be told from one of the allocator's own; all other numbers are exact."""
     churn(1000)
     alone, it = trace_call(churn, 20_000)
-    expected = {at: nonzero(line.self) for at, line in own_lines(check(alone), churn).items() if line.function == "churn"}
+    expected = {
+        at: nonzero(line.self) for at, line in own_lines(check(alone), churn).items() if line.function == "churn"
+    }
     signals.rain_signals(50)
     try:
         data, it = trace_call(churn, 20_000)
@@ -158,7 +160,9 @@ def test_signals_whose_c_handlers_map_memory_inside_the_hook(signals):
     own = {at: nonzero(line.self) for at, line in own_lines(data, churn).items() if line.function == "churn"}
     for at in (3, 4):
         python_only = {"live_count", "live_bytes"}
-        assert {name: own[at].get(name) for name in python_only} == {name: expected[at].get(name) for name in python_only}
+        assert {name: own[at].get(name) for name in python_only} == {
+            name: expected[at].get(name) for name in python_only
+        }
     last = own_lines(data, block)[2].self  # the handlers' mappings may have made the peak elsewhere
     assert (last.live_count, last.live_bytes, last.allocated_count) == (1, BLOCK_BYTES, 1)
 
@@ -181,7 +185,9 @@ def test_signals_whose_python_handlers_allocate():
     line = own_lines(check(data), block)[2].self
     assert line.live_count == len(made)
     assert line.live_bytes == len(made) * BLOCK_BYTES
-    handled = [node for node in nodes(data) if node.frame.function == "block" and "lambda" in node.parent.frame.function]
+    handled = [
+        node for node in nodes(data) if node.frame.function == "block" and "lambda" in node.parent.frame.function
+    ]
     assert sum(node.self.live_count for node in handled) == len(made)
 
 
@@ -204,7 +210,11 @@ def test_a_signal_handler_that_raises_through_a_traced_call():
         signal.signal(signal.SIGALRM, old)
     assert not handle.is_open
     data = check(result_of(handle))
-    first = [node for node in nodes(data) if node.frame.function == "block" and node.parent.frame.line == endless.__code__.co_firstlineno + 1]
+    first = [
+        node
+        for node in nodes(data)
+        if node.frame.function == "block" and node.parent.frame.line == endless.__code__.co_firstlineno + 1
+    ]
     assert sum(node.self.live_count for node in first) == 1
 
 
