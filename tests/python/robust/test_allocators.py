@@ -180,3 +180,28 @@ def test_smallest_blocks_of_a_preloaded_allocator_are_told_apart(tmp_path, prelo
         LD_PRELOAD=str(FOLDER / preload) if preload else "",
     )
     assert output == "69000 11000\n69000 11000 69000 0\n"
+
+
+def test_a_block_of_nothing_that_grows_is_not_taken_for_a_whole_small_block():
+    """pymalloc leaves it to malloc, which gives it no room up to the next 16 bytes (CPython's test_json crashed)."""
+    output = python(
+        program("""
+        import ctypes
+        api = ctypes.pythonapi
+        for name in ("PyMem_Malloc", "PyMem_Realloc"): getattr(api, name).restype = ctypes.c_void_p
+        api.PyMem_Malloc.argtypes, api.PyMem_Free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
+        api.PyMem_Realloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        def run():
+            for size in range(1, 513):
+                rounded = (size + 15) // 16 * 16
+                grown = [api.PyMem_Realloc(api.PyMem_Malloc(0), size) for _ in range(20)]
+                for each in grown: api.PyMem_Free(each)
+                whole = [api.PyMem_Malloc(rounded) for _ in range(20)]
+                for each in whole: ctypes.memset(each, 255, rounded)
+                for each in whole: api.PyMem_Free(each)
+        data, _ = trace_block(run)
+        check(data)
+        print("fine")
+        """)
+    )
+    assert output == "fine\n"
