@@ -51,7 +51,11 @@ void bind_scope(nb::module_& module) {
           },
           "name"_a, "all_threads"_a)
       .def(
-          "enter", [](PythonScope& scope, int skip) { checked(scope.enter(skip)); }, "skip"_a = 0)
+          "enter",
+          [](PythonScope& scope, int skip, bool inclusive) {
+            checked(scope.enter(skip, inclusive));
+          },
+          "skip"_a = 0, "inclusive"_a = true)
       .def("leave", &PythonScope::leave)
       .def(
           "run",
@@ -72,6 +76,7 @@ void bind_scope(nb::module_& module) {
            "command"_a = "", "time"_a = 0)
       .def("reset", &PythonScope::reset)
       .def("end", &PythonScope::end)
+      .def_prop_ro("calls", &PythonScope::calls)
       .def_prop_ro("is_open", &PythonScope::is_open);
   module.def("pause", &capture::cpython::pause_thread);
   module.def("resume", &capture::cpython::resume_thread);

@@ -20,6 +20,11 @@ def size(count: int) -> str:
     return f"{tenths // 10}.{tenths % 10} {unit}"
 
 
+def signed_size(count: int) -> str:
+    """Returns "+7.9 KiB", "-800 B"."""
+    return f"{'-' if count < 0 else '+'}{size(abs(count))}"
+
+
 def middle_cut(text: str, limit: int) -> str:
     """Returns `text` with its middle left out if it is longer than `limit`."""
     if len(text) <= limit:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from .._files import format_of, formats, write_report
+from .._engine import formats as known_formats
+from .._files import format_of
+from .._files import write as write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from .._trace import Trace
 
 COLUMNS = ("live", "peak", "allocated", "count")
+
+
+def formats() -> list[str]:
+    """Returns the names of all formats."""
+    return [name for name, _ in known_formats()]
 
 
 def add_color(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +45,11 @@ def write(trace: Trace, arguments: argparse.Namespace, source: bool = True) -> N
     """Writes `trace` as the options of `add_output` say."""
     format = arguments.format or (format_of(arguments.output) if arguments.output else "text")
     if arguments.output:
-        write_report(trace, arguments.output, format, source, COLUMNS)
+        write_file(arguments.output, trace.report(format, source=source))
     elif format == "text":
         color = {"auto": None, "always": True, "never": False}[arguments.color]
         trace.print(columns=COLUMNS, color=color)
     else:
-        report = trace._written(format, source)
+        report = trace.report(format, source=source)
         sys.stdout.flush()
-        sys.stdout.buffer.write(report)
+        sys.stdout.buffer.write(report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .._files import load, merge
+from .._combine import merge
+from .._files import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

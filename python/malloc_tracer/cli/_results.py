@@ -1,0 +1,86 @@
+"""The report of `malloc-tracer run`: to stderr, or to a file."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+from .._combine import merge
+from .._color import wants_color
+from .._files import format_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .._trace import Trace
+    from ._recorder import Result
+
+_COLORS = {"auto": None, "always": True, "never": False}
+
+
+def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse.Namespace, stream: Any) -> None:
+    """Writes `results` as the options say; `missing` are sentences about targets that were not found."""
+    format = arguments.format or (format_of(arguments.output) if arguments.output else "text")
+    if format == "text":
+        color = None if arguments.output else _COLORS[arguments.color]
+        text = _text(results, arguments.columns, wants_color(color, None if arguments.output else stream))
+        _put(text, arguments.output, stream)
+    elif arguments.output:
+        _save(_one(results), arguments.output, format, stream)
+    else:
+        _put(_one(results).report(format), "", stream)
+    for sentence in missing:
+        stream.write(f"malloc-tracer: {sentence}\n")
+    stream.flush()
+
+
+def _text(results: Sequence[Result], columns: Sequence[str], color: bool) -> str:
+    out = io.StringIO()
+    for result in results:
+        title = _title(result)
+        out.write(f"\x1b[1m{title}\x1b[0m\n" if color else title + "\n")
+        if result.calls or result.kind == "program":
+            result.trace.print(out, columns=columns, color=color)
+        out.write("\n")
+    return out.getvalue()
+
+
+def _title(result: Result) -> str:
+    name, file, _ = result.place
+    if result.kind == "program":
+        return f"{file or 'program'}: {_many(result.calls, 'process', 'processes')}"
+    if result.kind == "scope":
+        return f"Scope {name!r}: {_many(result.calls, 'time', 'times')}"
+    return f"{name}: " + (_many(result.calls, "call", "calls") if result.calls else "never called")
+
+
+def _many(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
+
+
+def _one(results: Sequence[Result]) -> Trace:
+    """Returns the one trace that a file holds: the whole program, or the sum of the functions."""
+    whole = [result.trace for result in results if result.kind == "program"]
+    return merge(whole or [result.trace for result in results]) if len(results) > 1 and not whole else (
+        whole[0] if whole else results[0].trace
+    )
+
+
+def _put(report: str | bytes, output: str, stream: Any) -> None:
+    raw = report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace")
+    if output:
+        from .._files import write as write_file
+
+        write_file(output, raw)
+        return
+    stream.flush()
+    stream.buffer.write(raw)
+    stream.flush()
+
+
+def _save(trace: Trace, output: str, format: str, stream: Any) -> None:
+    _put(trace.report(format), output, stream)
