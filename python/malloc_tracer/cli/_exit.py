@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 
 from .._engine import pause
 from .._errors import MallocTracerError
 from . import _results
+from ._live import LiveLine
+from ._recorder import added_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from ._children import Children
     from ._recorder import Recorder
 
 
@@ -22,25 +26,40 @@ class Exit:
     Args:
         recorder: Whose results are reported.
         arguments: The options that say how.
+        children: Whose results join, or None.
     """
 
-    def __init__(self, recorder: Recorder, arguments: argparse.Namespace) -> None:
+    def __init__(self, recorder: Recorder, arguments: argparse.Namespace, children: Children | None) -> None:
         self._recorder = recorder
         self._arguments = arguments
         self._stream = sys.stderr  # the program may put something else there
+        self._pid = os.getpid()
+        self._children = children
+        self._live: LiveLine | None = None
 
     def begin(self) -> None:
         """Registers the report: the first exit handler, so the last that is called."""
         atexit.register(self._end)
+        if self._stream is not None and self._stream.isatty():
+            self._live = LiveLine(self._recorder, self._stream)
 
     def _end(self) -> None:
         pause()
+        if os.getpid() != self._pid:  # a forked child, which has its parent's exit handlers
+            if self._children is not None:
+                self._children.save()
+            return
+        if self._live is not None:
+            self._live.stop()
         recorder = self._recorder
         results = recorder.results()
+        if self._children is not None:
+            results = added_up(results + self._children.collect())
+        called = {result.place[0] for result in results}
         missing = [
             f"-f {target.text}: the program never made such a function"
             for target in recorder.targets
-            if target.text not in recorder.found
+            if target.text not in recorder.found and not any(map(target.matches, called))
         ]
         try:
             _results.write(results, missing, self._arguments, self._stream)

@@ -167,3 +167,6 @@ def _of_details(path: str, module: str = "") -> Program:
     )
 
 
+
+
+CALLER = _call.__code__  # of the frame below the program's own

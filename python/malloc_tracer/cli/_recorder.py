@@ -15,12 +15,13 @@ from .._source import Stretch, file_lines
 from .._subjects import function_subject
 from .._trace import Trace
 from ._arrivals import Arrivals
+from ._program import CALLER
 from ._wanted import functions_in, functions_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import CodeType, ModuleType
+    from types import CodeType, FrameType, ModuleType
 
     from .._engine import TraceData
     from .._listing import Subject
@@ -100,6 +101,16 @@ class Recorder:
     def see_code(self, module: str, code: CodeType) -> None:
         """Arms what is wanted of a module that is about to run."""
         self._arm_all(module, code.co_filename, lambda: functions_in(code))
+
+    def enter_whole(self) -> None:
+        """Records the rest of a child process: what is called from the program, or from where it is now."""
+        if self.whole is None:
+            return
+        frame: FrameType | None = sys._getframe()
+        depth = 0
+        while frame is not None and frame.f_code is not CALLER:
+            frame, depth = frame.f_back, depth + 1
+        self.whole.enter(depth, False)
 
     def begin_again(self) -> None:
         """Starts from nothing in a forked child, whose inherited scopes are inert."""

@@ -79,6 +79,12 @@ class Target:
         what = f"did you mean {_spelled(self._prefix() + name for name in near)}?" if near else "it has no functions"
         raise UnknownTarget(f"-f {self.text}: there is no function {self.qualname} in {where}; {what}")
 
+    def in_child(self, program: Program) -> str:
+        """Returns the text that means the same in a child process, where the program's file has another module name."""
+        if self._is_main(program):
+            return f"{os.path.realpath(program.code.co_filename)}:{self.qualname}"
+        return f"{self.path or self.module}:{self.qualname}"
+
     def _is_main(self, program: Program) -> bool:
         return self.is_in("__main__", program.code.co_filename) or self.is_in(program.module, "")
 

@@ -69,6 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the sub-command; what the program raises goes on."""
     from . import _program
+    from ._children import follow
     from ._exit import Exit
     from ._recorder import Recorder
     from ._wanted import Target, UnknownTarget
@@ -100,7 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         recorder.see_code("__main__", program.code)
         if program.module:
             recorder.see_code(program.module, program.code)
-        exit = Exit(recorder, arguments)
+        children = follow(recorder, program, arguments.threads) if arguments.children else None
+        exit = Exit(recorder, arguments, children)
         function = program.function()
     finally:
         resume()
