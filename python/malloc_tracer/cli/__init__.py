@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from .._errors import MallocTracerError
-from . import diff, merge, report, run, view
+from . import _generated, diff, merge, report, run, view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ def parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="malloc-tracer",
-        description="line_profiler for malloc: records programs; looks at, converts, compares and adds up saved traces.",
+        description="line_profiler for malloc: records programs; shows, converts, compares and adds up saved traces.",
     )
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _generated.add_options(top)
     for command in _COMMANDS:
         command.add_parser(subparsers)
     return top
@@ -31,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code: 2 for usage errors and for files that cannot be used."""
     arguments = parser().parse_args(argv)
-    if arguments.run is run.run:
+    runs_program = arguments.run is run.run
+    if runs_program:
         return run.run(arguments)  # what the program raises is its own
     try:
         code: int = arguments.run(arguments)

@@ -51,7 +51,7 @@ class Arrivals:
             file = getattr(module, "__file__", None)
             if name != "__main__" and (name in self._names or (file and os.path.realpath(file) in self._files)):
                 self._on_module(module)
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

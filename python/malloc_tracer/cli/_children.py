@@ -1,8 +1,8 @@
 """`--children`: Python children record themselves and leave their results in a folder, where the parent adds them up.
 
-A forked child goes on with new scopes. One that is started by subprocess or spawn finds `_bootstrap/sitecustomize.py` by
-its PYTHONPATH and what to record in the variable MALLOC_TRACER_RUN. A child saves its results when it exits, however:
-at its exit handlers, in `os._exit` (multiprocessing's way), or by SIGTERM (a pool's).
+A forked child goes on with new scopes. One that is started by subprocess or spawn finds `_bootstrap/sitecustomize.py`
+by its PYTHONPATH and what to record in the variable MALLOC_TRACER_RUN. A child saves its results when it exits,
+however: at its exit handlers, in `os._exit` (multiprocessing's way), or by SIGTERM (a pool's).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ._wanted import Target
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
-    from typing import Any, NoReturn
+    from typing import Any
 
     from ._program import Program
 
@@ -105,14 +105,14 @@ class Children:
     def _save_before_exit(self) -> None:
         exit = getattr(os._exit, "__wrapped__", os._exit)
 
-        def saving_exit(status: int) -> NoReturn:
+        def saving_exit(status: int) -> None:
             try:
                 self.save()
             finally:
                 exit(status)
 
         saving_exit.__wrapped__ = exit  # type: ignore[attr-defined]
-        os._exit = saving_exit
+        os._exit = saving_exit  # type: ignore[assignment]
         try:
             if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
                 signal.signal(signal.SIGTERM, self._on_terminate)

@@ -167,6 +167,4 @@ def _of_details(path: str, module: str = "") -> Program:
     )
 
 
-
-
 CALLER = _call.__code__  # of the frame below the program's own

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
-import sys
 
-from .._combine import merge
 from .._color import wants_color
+from .._combine import merge
 from .._files import format_of
+from .._files import write as write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,17 +23,17 @@ _COLORS = {"auto": None, "always": True, "never": False}
 
 def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse.Namespace, stream: Any) -> None:
     """Writes `results` as the options say; `missing` are sentences about targets that were not found."""
+    for sentence in missing:
+        stream.write(f"malloc-tracer: {sentence}\n")
+    if not results:
+        return
     format = arguments.format or (format_of(arguments.output) if arguments.output else "text")
     if format == "text":
         color = None if arguments.output else _COLORS[arguments.color]
         text = _text(results, arguments.columns, wants_color(color, None if arguments.output else stream))
         _put(text, arguments.output, stream)
-    elif arguments.output:
-        _save(_one(results), arguments.output, format, stream)
     else:
-        _put(_one(results).report(format), "", stream)
-    for sentence in missing:
-        stream.write(f"malloc-tracer: {sentence}\n")
+        _put(_one(results).report(format), arguments.output, stream)
     stream.flush()
 
 
@@ -65,22 +64,13 @@ def _many(count: int, one: str, several: str) -> str:
 def _one(results: Sequence[Result]) -> Trace:
     """Returns the one trace that a file holds: the whole program, or the sum of the functions."""
     whole = [result.trace for result in results if result.kind == "program"]
-    return merge(whole or [result.trace for result in results]) if len(results) > 1 and not whole else (
-        whole[0] if whole else results[0].trace
-    )
+    return whole[0] if whole else merge([result.trace for result in results])
 
 
 def _put(report: str | bytes, output: str, stream: Any) -> None:
     raw = report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace")
     if output:
-        from .._files import write as write_file
-
         write_file(output, raw)
-        return
-    stream.flush()
-    stream.buffer.write(raw)
-    stream.flush()
-
-
-def _save(trace: Trace, output: str, format: str, stream: Any) -> None:
-    _put(trace.report(format), output, stream)
+    else:
+        stream.flush()
+        stream.buffer.write(raw)

@@ -7,7 +7,6 @@ import sys
 
 from .._arguments import check_columns
 from .._engine import formats, pause, resume
-from .._errors import MallocTracerError
 from ._options import COLUMNS, add_color
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ _here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
 _this = sys.modules.pop("sitecustomize")
 try:
-    import sitecustomize  # noqa: F401  (the child's own)
+    import sitecustomize  # type: ignore[import-not-found]  # noqa: F401  (the child's own)
 except ImportError as error:
     if error.name != "sitecustomize":
         raise
