@@ -124,7 +124,7 @@ def profile(function: Any = None, /, *, threads: str = "current", name: str | No
         ...     return bytearray(1000)
         >>> for _ in range(3): _ = f()
         >>> f.profile.trace().allocated_count
-        6
+        9
     """
     pause()
     try:

@@ -1,6 +1,7 @@
 """Runs `malloc-tracer` and Python itself side by side, in a folder of the test's."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -54,15 +55,7 @@ class CommandLine:
 
 
 def numbers(report, text):
-    """The columns live, peak, allocated, count of the listed line that ends in `text`."""
+    """The cells of the one listed line that ends in `text`: live, peak, allocated, count."""
     rows = [line for line in report.splitlines() if line[:6].strip().isdigit() and line.rstrip().endswith(text)]
     assert len(rows) == 1, report
-    return rows[0][6 : rows[0].index(text)].split("  ")[0:1] and [
-        cell.strip() for cell in _cells(rows[0][6 : rows[0].index(text)])
-    ]
-
-
-def _cells(area):
-    import re
-
-    return re.findall(r"[\d,.]+(?: [KMG]i?B| B)?", area)
+    return re.findall(r"[\d,.]+(?: [KMG]iB| B)?", rows[0][6:52])

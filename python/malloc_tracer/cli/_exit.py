@@ -27,6 +27,9 @@ class Exit:
         recorder: Whose results are reported.
         arguments: The options that say how.
         children: Whose results join, or None.
+
+    Attributes:
+        is_interrupted: Whether the program has ended with a KeyboardInterrupt.
     """
 
     def __init__(self, recorder: Recorder, arguments: argparse.Namespace, children: Children | None) -> None:
@@ -36,6 +39,7 @@ class Exit:
         self._pid = os.getpid()
         self._children = children
         self._live: LiveLine | None = None
+        self.is_interrupted = False
 
     def begin(self) -> None:
         """Registers the report: the first exit handler, so the last that is called."""
@@ -65,3 +69,13 @@ class Exit:
             _results.write(results, missing, self._arguments, self._stream)
         except MallocTracerError as error:
             print(f"malloc-tracer: {error}", file=self._stream)
+        if self.is_interrupted:
+            _remember_interrupt()
+
+
+def _remember_interrupt() -> None:
+    """Makes Python die of SIGINT after all: any `eval` since (there is one in `import inspect`) made it forget to."""
+    try:
+        exec("raise KeyboardInterrupt", {})
+    except KeyboardInterrupt:
+        pass

@@ -67,7 +67,7 @@ class LiveLine:
 
     def _write(self, line: str) -> None:
         try:
-            width = os.get_terminal_size(self._stream.fileno()).columns
+            width = os.get_terminal_size(self._stream.fileno()).columns or 80
             # The cursor goes back, so that what the program prints next stands over the line.
             self._stream.write(f"\r\x1b[K{line[: width - 1]}\r")
             self._stream.flush()

@@ -50,7 +50,7 @@ def of_script(path: str, arguments: Sequence[str]) -> Program:
     from importlib.machinery import SourceFileLoader
 
     sys.argv[:] = [path, *arguments]
-    full = os.path.abspath(path)
+    full = os.path.join(os.getcwd(), path)  # not normalized: Python does not either
     if pkgutil.get_importer(path) is not None:  # a folder or an archive with a __main__
         _set_first_path(full)
         return _of_details(path)

@@ -106,7 +106,11 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         resume()
     exit.begin()
-    _program.run(function, recorder.whole)
+    try:
+        _program.run(function, recorder.whole)
+    except KeyboardInterrupt:
+        exit.is_interrupted = True
+        raise
     return 0
 
 
