@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from command_line import ENVIRONMENT, CommandLine, numbers
 
 
@@ -309,7 +310,7 @@ def test_output_that_cannot_be_written_is_kept(cli):
         (["-c"], "-c: pass Python code"),
         (["--bogus", "app.py"], "unrecognized arguments: --bogus"),
         (["--columns", "live,size", "app.py"], "no column 'size'"),
-        (["-o", "x.foo", "app.py"], "path must end in one of"),
+        (["-o", "x.foo", "app.py"], "-o x.foo: no format has this suffix; use one of .txt "),
         (["--format", "foo", "app.py"], "invalid choice: 'foo'"),
     ],
 )

@@ -15,8 +15,8 @@ import signal
 import sys
 import tempfile
 
+from .. import load
 from .._engine import pause, resume
-from .._files import load
 from ._recorder import Recorder, Result
 from ._wanted import Target
 

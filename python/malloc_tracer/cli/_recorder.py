@@ -6,8 +6,7 @@ import os
 import sys
 from types import CellType, FunctionType
 
-from .. import _joined
-from .._combine import merge
+from .. import _joined, merge
 from .._engine import ScopeHandle, pause, resume
 from .._listing import Listing, RelatedTracesOutputMode
 from .._recording import build, library_prefixes

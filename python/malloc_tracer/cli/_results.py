@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 
+from .. import MallocTracerError, merge
 from .._color import wants_color
-from .._combine import merge
-from .._files import format_of
-from .._files import write as write_file
+from .._engine import formats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse
         stream.write(f"malloc-tracer: {sentence}\n")
     if not results:
         return
-    format = arguments.format or (format_of(arguments.output) if arguments.output else "text")
+    format = arguments.format or (by_suffix(arguments.output))
     if format == "text":
         color = None if arguments.output else _COLORS[arguments.color]
         text = _text(results, arguments.columns, wants_color(color, None if arguments.output else stream))
@@ -35,6 +35,14 @@ def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse
     else:
         _put(_one(results).report(format), arguments.output, stream)
     stream.flush()
+
+
+def by_suffix(output: str | None) -> str:
+    """Returns the format that the suffix of a file stands for; "" if there is none, "text" without a file."""
+    if output is None:
+        return "text"
+    known = sorted(((suffix, name) for name, suffix, *_ in formats()), key=lambda entry: -len(entry[0]))
+    return next((name for suffix, name in known if output.endswith(suffix)), "")
 
 
 def _text(results: Sequence[Result], columns: Sequence[str], color: bool) -> str:
@@ -70,7 +78,21 @@ def _one(results: Sequence[Result]) -> Trace:
 def _put(report: str | bytes, output: str, stream: Any) -> None:
     raw = report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace")
     if output:
-        write_file(output, raw)
+        _write_file(output, raw)
     else:
         stream.flush()
         stream.buffer.write(raw)
+
+
+def _write_file(output: str, raw: bytes) -> None:
+    try:
+        with open(output, "wb") as file:
+            file.write(raw)
+    except OSError as error:
+        import tempfile
+
+        name = os.path.basename(output)
+        with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix="-" + name, delete=False) as kept:
+            kept.write(raw)
+        reason = error.strerror or error
+        raise MallocTracerError(f"cannot write {output}: {reason}; nothing is lost, it is in {kept.name}") from error

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the sub-command."""
-    names = [name for name, _ in formats()]
+    names = [entry[0] for entry in formats()]
     parser = subparsers.add_parser(
         "run",
         help="run a program and report what it allocated",
@@ -67,7 +67,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the sub-command; what the program raises goes on."""
-    from . import _program
+    from . import _program, _results
     from ._children import follow
     from ._exit import Exit
     from ._recorder import Recorder
@@ -77,13 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         targets = [Target(text) for text in arguments.targets]
     except UnknownTarget as error:
         return _usage(str(error))
-    if arguments.output and not arguments.format:
-        from .._files import format_of
-
-        try:
-            format_of(arguments.output)
-        except ValueError as error:
-            return _usage(f"-o: {error}; or pass --format")
+    if not (arguments.format or _results.by_suffix(arguments.output)):
+        suffixes = " ".join(entry[1] for entry in formats())
+        return _usage(f"-o {arguments.output}: no format has this suffix; use one of {suffixes}, or pass --format")
     try:
         program = _located(arguments)
     except BaseException as error:  # a program that does not compile; a package that fails when it is imported
