@@ -384,7 +384,8 @@ except ValueError: pass
 def test_control_c_reports_what_was_seen(cli):
     path = cli.file(
         "app.py",
-        "import time\ndef work():\n    return bytearray(1000)  # work\nkept = work()\nprint('up', flush=True)\ntime.sleep(60)\n",
+        "import time\ndef work():\n    return bytearray(1000)  # work\n"
+        "kept = work()\nprint('up', flush=True)\ntime.sleep(60)\n",
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "malloc_tracer", "run", "-f", "app.py:work", path],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 
@@ -75,7 +76,5 @@ class Exit:
 
 def _remember_interrupt() -> None:
     """Makes Python die of SIGINT after all: any `eval` since (there is one in `import inspect`) made it forget to."""
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         exec("raise KeyboardInterrupt", {})
-    except KeyboardInterrupt:
-        pass
