@@ -10,6 +10,7 @@ import os
 import sys
 
 from .._drivers import leave_traceback
+from .._engine import pause, resume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ class Arrivals:
         return spec
 
     def _is_wanted(self, spec: ModuleSpec) -> bool:
-        return spec.origin is not None and os.path.realpath(spec.origin) in self._files
+        pause()  # os.path may be a target itself
+        try:
+            return spec.origin is not None and os.path.realpath(spec.origin) in self._files
+        finally:
+            resume()
 
     def _ask(self, name: str, loader: Any) -> None:
         if not isinstance(loader, type):  # built-in and frozen modules have classes, shared by all, for loaders

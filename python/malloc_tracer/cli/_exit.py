@@ -45,6 +45,9 @@ class Exit:
     def begin(self) -> None:
         """Registers the report: the first exit handler, so the last that is called."""
         atexit.register(self._end)
+        if self._recorder.whole is not None:
+            # Before it is called, for which the interpreter allocates.
+            atexit.register(self._recorder.whole.leave)
         if self._stream is not None and self._stream.isatty():
             self._live = LiveLine(self._recorder, self._stream)
 

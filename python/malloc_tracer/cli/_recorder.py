@@ -150,11 +150,11 @@ class Recorder:
         self._arm_all(module.__name__, getattr(module, "__file__", None) or "", lambda: functions_of(module))
 
     def _arm_all(self, module: str, file: str, functions: Callable[[], Iterator[tuple[str, CodeType]]]) -> None:
-        targets = [target for target in self.targets if target.is_in(module, file)]
-        if not targets:
-            return
         pause()
         try:
+            targets = [target for target in self.targets if target.is_in(module, file)]
+            if not targets:
+                return
             for name, code in functions():
                 for target in targets:
                     # A pattern means what the module defines; a name also what it has from elsewhere.

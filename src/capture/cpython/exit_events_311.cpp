@@ -51,7 +51,7 @@ bool is_suspended(Frame* frame) noexcept {
 PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
   if (!is_watched(frame) || only_makes_generator(frame)) return previous(state, frame, throwing);
   bool starts = frame->owner != FRAME_OWNED_BY_GENERATOR ||
-                _Py_OPCODE(*frame->prev_instr) == RETURN_GENERATOR;
+                (!throwing && _Py_OPCODE(*frame->prev_instr) == RETURN_GENERATOR);
   bool rests = can_rest(state) && frame->owner != FRAME_OWNED_BY_GENERATOR;
   if (rests) arm_hook(false);
   _PyFrameEvalFunction next = previous;

@@ -42,7 +42,7 @@ inline bool is_watched(const Frame* frame) noexcept {
 inline void frame_entered(const Frame* frame, bool starts) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
     if (!runs(frame, watch->function)) continue;
-    watch->calls += starts ? 1 : 0;
+    if (starts && here().paused == 0) watch->calls++;  // a paused thread's calls are the tracer's
     activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
   }
 }
