@@ -12,7 +12,7 @@ import pytest
 import malloc_tracer
 from engine import check, native_helper, nodes, own_lines, trace_block, trace_call
 
-HEAD = bytes().__sizeof__()
+HEAD = b"".__sizeof__()
 
 
 def rss():
