@@ -17,7 +17,6 @@ struct TraceData {
 
 // The module's parts; each adds its classes.
 void bind_trace(nanobind::module_& module);
-void bind_document(nanobind::module_& module);
 void bind_scope(nanobind::module_& module);
 void bind_frameless_method(nanobind::module_& module);
 

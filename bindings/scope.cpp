@@ -25,12 +25,9 @@ nb::object steal(PyObject* result) {
 }
 
 TraceData peek(const PythonScope& scope, const std::string& python_version,
-               const nb::iterable& library_prefixes, const nb::dict& thread_names,
-               const nb::str& command, std::int64_t time) {
+               const nb::iterable& library_prefixes, const nb::dict& thread_names) {
   trace::BuildOptions options;
   options.python_version = python_version;
-  options.command = from_python(command);
-  options.time_s = time;
   for (nb::handle prefix : library_prefixes)
     options.library_prefixes.push_back(from_python(prefix));
   for (auto [id, name] : thread_names)
@@ -72,8 +69,7 @@ void bind_scope(nb::module_& module) {
             checked(scope.attach(function.ptr(), ends));
           },
           "function"_a, "ends"_a = false)
-      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a,
-           "command"_a = "", "time"_a = 0)
+      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a)
       .def("reset", &PythonScope::reset)
       .def("end", &PythonScope::end)
       .def_prop_ro("calls", &PythonScope::calls)

@@ -5,9 +5,8 @@
 #include <nanobind/stl/vector.h>
 
 #include "parts.hpp"
-#include "report/formats.hpp"
+#include "report/text.hpp"
 #include "text.hpp"
-#include "trace/combine.hpp"
 
 namespace malloc_tracer::bindings {
 
@@ -133,43 +132,20 @@ report::Related related_named(const std::string& name) {
   throw nb::value_error("related must be 'none', 'for_each_file' or 'in_descending_order'");
 }
 
-report::SourceLines source_lines(const nb::object& source) {
-  if (source.is_none()) return {};
-  return [source](const std::string& file) { return texts(source(to_python(file))); };
-}
-
-const report::Format& format_named(const std::string& name) {
-  for (const report::Format& format : report::formats()) {
-    if (format.name == name) return format;
-  }
-  throw nb::value_error(("unknown format '" + name + "'").c_str());
-}
-
-nb::object written(const TraceData& data, const std::string& format_name,
-                   const nb::iterable& target, const nb::str& note, const nb::iterable& columns,
-                   const std::string& related, const nb::iterable& include,
-                   const nb::iterable& exclude, const nb::object& source) {
-  const report::Format& format = format_named(format_name);
-  report::ReportOptions options;
+nb::object text(const TraceData& data, const nb::iterable& target, const nb::str& note,
+                const nb::iterable& columns, const std::string& related,
+                const nb::iterable& include, const nb::iterable& exclude,
+                const nb::object& source) {
+  report::TextOptions options;
   for (nb::handle section : target) options.target.push_back(nb::cast<report::Section>(section));
   options.note = from_python(note);
   options.columns = columns_named(columns);
   options.related = related_named(related);
   options.include = texts(include);
   options.exclude = texts(exclude);
-  options.source = source_lines(source);
-  const std::string text = format.write(*data.trace, options);
-  if (format.is_binary) return nb::bytes(text.data(), text.size());
-  return to_python(text);
-}
-
-TraceData merged(const nb::iterable& parts) {
-  std::vector<SharedTrace> kept;
-  std::vector<const trace::Trace*> traces;
-  for (nb::handle part : parts) kept.push_back(nb::cast<TraceData&>(part).trace);
-  for (const SharedTrace& trace : kept) traces.push_back(trace.get());
-  if (traces.empty()) throw nb::value_error("no traces to merge");
-  return TraceData{std::make_shared<const trace::Trace>(trace::merge(traces))};
+  if (!source.is_none())
+    options.source = [source](const std::string& file) { return texts(source(to_python(file))); };
+  return to_python(report::text_report(*data.trace, options));
 }
 
 }  // namespace
@@ -219,27 +195,9 @@ void bind_trace(nb::module_& module) {
             return t.trace->line(from_python(place), number);
           },
           "function_or_file"_a, "number"_a)
-      .def_prop_ro("command", [](const TraceData& t) { return to_python(t.trace->command); })
-      .def_prop_ro("time", [](const TraceData& t) { return t.trace->time_s; })
-      .def_prop_ro("is_difference", [](const TraceData& t) { return t.trace->is_difference; })
-      .def("written", &written, "format"_a, nb::kw_only(), "target"_a, "note"_a = "",
-           "columns"_a = nb::make_tuple(), "related"_a = "none", "include"_a = nb::make_tuple(),
-           "exclude"_a = nb::make_tuple(), "source"_a = nb::none())
-      .def(
-          "minus",
-          [](const TraceData& now, const TraceData& before, const nb::object& source_now,
-             const nb::object& source_before) {
-            return TraceData{std::make_shared<const trace::Trace>(trace::diff(
-                *now.trace, *before.trace, source_lines(source_now), source_lines(source_before)))};
-          },
-          "before"_a, "source_now"_a.none(), "source_before"_a.none());
-  module.def("merged", &merged, "parts"_a);
-  module.def("formats", [] {
-    nb::list list;
-    for (const report::Format& format : report::formats())
-      list.append(nb::make_tuple(std::string(format.name), std::string(format.suffix)));
-    return nb::tuple(list);
-  });
+      .def("text", &text, nb::kw_only(), "target"_a, "note"_a = "", "columns"_a = nb::make_tuple(),
+           "related"_a = "none", "include"_a = nb::make_tuple(), "exclude"_a = nb::make_tuple(),
+           "source"_a = nb::none());
 }
 
 }  // namespace malloc_tracer::bindings

@@ -9,10 +9,8 @@ Example:
 """
 
 from . import _interpreter  # noqa: F401  (first: it refuses interpreters in one sentence)
-from ._combine import merge
 from ._engine import Allocator, Counters, File, Frame, Function, Line, Node, Thread
 from ._errors import MallocTracerError
-from ._files import load
 from ._listing import RelatedTracesOutputMode
 from ._profile import profile
 from ._scope import Scope
@@ -33,8 +31,6 @@ __all__ = [
     "Thread",
     "Trace",
     "Tracer",
-    "load",
-    "merge",
     "profile",
     "trace",
 ]

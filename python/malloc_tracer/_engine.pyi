@@ -78,12 +78,8 @@ class TraceData:
     lost: dict[str, int]
     timeline: list[tuple[int, int]]
     def line(self, function_or_file: str, number: int) -> Line: ...
-    command: str
-    time: int                               # seconds since 1970, UTC
-    is_difference: bool
-    def written(
+    def text(
         self,
-        format: str,                        # a name of formats(); bytes if it is "pprof", which is not gzipped here
         *,
         target: Sequence[Section],
         note: str = "",
@@ -92,21 +88,7 @@ class TraceData:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         source: Callable[[str], Sequence[str]] | None = None,   # file name -> its lines without newline, [] where there is none
-    ) -> str | bytes: ...
-    def minus(
-        self,
-        before: TraceData,
-        source_now: Callable[[str], Sequence[str]] | None,
-        source_before: Callable[[str], Sequence[str]] | None,
-    ) -> TraceData: ...
-
-FORMAT: str
-FORMAT_VERSION: int
-def formats() -> tuple[tuple[str, str], ...]:
-    """Name and suffix of every format."""
-def merged(parts: Sequence[TraceData]) -> TraceData: ...
-def trace_of_document(document: dict[str, Any]) -> TraceData:
-    """The trace of a parsed file (docs/trace-format.md). ValueError: what is wrong, and where."""
+    ) -> str: ...
 
 class ScopeHandle:
     """One scope. Opened by the first `enter`, `run` or `attach`; ended by `leave`, by the end of `run`, or by `end`."""
@@ -123,14 +105,7 @@ class ScopeHandle:
     def attach(self, function: object, ends: bool = False) -> None:
         """Every activation of `function`, a Python function or a code object (then of any function made of it), in any thread, until `end`. With `ends` the scope ends at the last return, with the
         locals alive: frees after it do not count (unless the function is called again)."""
-    def peek(
-        self,
-        python_version: str,
-        library_prefixes: Sequence[str],
-        thread_names: Mapping[int, str],
-        command: str = "",
-        time: int = 0,
-    ) -> TraceData:
+    def peek(self, python_version: str, library_prefixes: Sequence[str], thread_names: Mapping[int, str]) -> TraceData:
         """The scope so far (open) or as it ended (ended): builds the result. A scope that never opened gives an empty one."""
     def reset(self) -> None:
         """Forgets all that was recorded; an attached scope goes on."""

@@ -9,7 +9,6 @@ from ._engine import pause, resume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
     from typing import Any
 
@@ -208,78 +207,22 @@ class Trace:
             stream = sys.stdout if file is None else file
             if stream is None:  # pythonw has no stdout
                 return
-            text = self._text(None if mode is None else check_mode("mode", mode), names)
+            text = self._listing.text(self._data, None if mode is None else check_mode("mode", mode), names)
             encoding = getattr(stream, "encoding", None) or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
             stream.write(paint(text, self._data.sum, names) if wants_color(color, stream) else text)
         finally:
             resume()
 
-    def report(self, format: str = "text", *, source: bool = True) -> str | bytes:
-        """Returns the trace written out in a format: text, or bytes for "pprof".
-
-        Args:
-            format: "text" (the listing), "json", "pprof" (gzipped), "speedscope", "collapsed", "dhat".
-            source: False leaves source text out where the format has it.
+    def report(self, format: str = "text") -> str:
+        """Returns the trace written out; `format` "text" is the listing.
 
         Raises:
             ValueError: There is no such format.
         """
-        pause()
-        try:
-            from ._files import written
-
-            return written(self._data, self._listing, format, source)
-        finally:
-            resume()
-
-    def save(self, path: str | os.PathLike[str], source: bool = True) -> None:
-        """Writes the trace to a file; the suffix chooses the format.
-
-        `.json` (what `malloc_tracer.load` reads), `.txt`, `.pb.gz` (pprof), `.speedscope.json`, `.collapsed`,
-        `.dhat.json`.
-
-        Args:
-            path: The file.
-            source: False leaves source text out.
-
-        Raises:
-            ValueError: The suffix is none of these.
-            MallocTracerError: The file cannot be written. The trace is not lost: the message names the file in the
-                folder of temporary files where it is now.
-
-        Example:
-            >>> trace.save("before.json")
-            >>> malloc_tracer.load("before.json").live_bytes == trace.live_bytes
-            True
-        """
-        pause()
-        try:
-            from ._files import save
-
-            save(self._data, self._listing, path, source)
-        finally:
-            resume()
-
-    def diff(self, earlier: Trace) -> Trace:
-        """Returns what this trace has more than an earlier one, place by place; less is negative.
-
-        Lines are the same if they stand in the same function and have the same text, so lines that have moved are no
-        change. Places without a change are left out. The result is an ordinary trace.
-
-        Raises:
-            TypeError: `earlier` is not a Trace.
-
-        Example:
-            >>> new.diff(old).print(columns=("live", "peak"))
-        """
-        pause()
-        try:
-            from ._combine import difference
-
-            return Trace(*difference(self, earlier))
-        finally:
-            resume()
+        if format != "text":
+            raise ValueError(f"format: no report {shown(format)}; there is 'text'")
+        return str(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all numbers as dicts and lists that JSON can hold, named as the attributes; `result` is left out.
@@ -297,12 +240,9 @@ class Trace:
     def __str__(self) -> str:
         pause()
         try:
-            return self._text()
+            return self._listing.text(self._data)
         finally:
             resume()
-
-    def _text(self, mode: RelatedTracesOutputMode | None = None, columns: Sequence[str] = ()) -> str:
-        return self._listing.written(self._data, "text", mode, columns)  # type: ignore[return-value]
 
     def __repr__(self) -> str:
         pause()

@@ -28,7 +28,7 @@ struct Row {
 struct Table {
   std::string heading;  // what stands above the header, complete lines
   std::vector<Row> rows;
-  std::int64_t numbered_rows = 0;  // rows with a number in them
+  std::uint64_t numbered_rows = 0;  // rows with a number in them
   Values sum;
 };
 
@@ -60,7 +60,7 @@ std::string without_trailing_blanks(const std::string& text) {
 
 class TextReport {
  public:
-  TextReport(const Trace& trace, const ReportOptions& options)
+  TextReport(const Trace& trace, const TextOptions& options)
       : trace_(trace), options_(options), layout_(options.columns) {}
 
   std::string write() {
@@ -186,7 +186,7 @@ class TextReport {
   void write_ranking(const std::vector<Row>& rows) {
     if (rows.empty()) return;
     out_ += kRelatedBanner + layout_.header() + TextLayout::rule('=');
-    std::int64_t rank = 0;
+    std::uint64_t rank = 0;
     for (const Row& row : rows) {
       out_ += layout_.head(++rank, printable(row.file), row.values);
       write_row(row);
@@ -195,7 +195,7 @@ class TextReport {
   }
 
   void write_total() {
-    const std::int64_t live_bytes = trace_.sum.live_bytes;
+    const std::uint64_t live_bytes = trace_.sum.live_bytes;
     out_ += "Total allocated size: " + format_size(live_bytes) + " (raw " +
             std::to_string(live_bytes) + " B)\n";
     for (const auto& [reason, count] : trace_.lost) {
@@ -204,14 +204,14 @@ class TextReport {
   }
 
   const Trace& trace_;
-  const ReportOptions& options_;
+  const TextOptions& options_;
   TextLayout layout_;
   std::string out_;
 };
 
 }  // namespace
 
-std::string text_report(const Trace& trace, const ReportOptions& options) {
+std::string text_report(const Trace& trace, const TextOptions& options) {
   return TextReport(trace, options).write();
 }
 

@@ -5,7 +5,6 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
-#include <cstdlib>
 
 namespace malloc_tracer::report {
 namespace {
@@ -19,7 +18,7 @@ struct ColumnFacts {
   std::string_view title;
   std::string_view name;  // as in api.md
   bool is_count;
-  std::int64_t (*value)(const Line&);
+  std::uint64_t (*value)(const Line&);
 };
 
 // In the order of `Column`.
@@ -41,29 +40,27 @@ std::string right(std::string text, std::size_t width) {
   return text;
 }
 
-std::string with_thousands(std::int64_t number) {
+std::string with_thousands(std::uint64_t number) {
   std::string text = std::to_string(number);
-  const std::size_t first = number < 0 ? 1 : 0;
-  for (std::size_t at = text.size(); at > first + 3;) text.insert(at -= 3, 1, ',');
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 
-std::string raw(std::int64_t bytes) { return std::to_string(bytes) + " B"; }
+std::string raw(std::uint64_t bytes) { return std::to_string(bytes) + " B"; }
 
-std::string cell(Column column, std::int64_t value) {
+std::string cell(Column column, std::uint64_t value) {
   return facts(column).is_count ? with_thousands(value) : format_size(value);
 }
 
 // 1.7 lines up the numbers, not the units: "B" takes as much room as "KiB".
-std::string classic_cell(std::int64_t bytes) {
-  return right(format_size(bytes) + (std::abs(bytes) < 1024 ? "  " : ""), kSizeWidth);
+std::string classic_cell(std::uint64_t bytes) {
+  return right(format_size(bytes) + (bytes < 1024 ? "  " : ""), kSizeWidth);
 }
 
 }  // namespace
 
 // By to_chars: printf would write the locale's decimal point.
-std::string format_size(std::int64_t bytes) {
-  if (bytes < 0) return '-' + format_size(-bytes);
+std::string format_size(std::uint64_t bytes) {
   if (bytes < 1024) return raw(bytes);
   constexpr std::array<const char*, 4> kUnits = {" KiB", " MiB", " GiB", " TiB"};
   double value = static_cast<double>(bytes) / 1024;
@@ -76,7 +73,7 @@ std::string format_size(std::int64_t bytes) {
 }
 
 bool any(const Values& values) {
-  return std::any_of(values.begin(), values.end(), [](std::int64_t value) { return value != 0; });
+  return std::any_of(values.begin(), values.end(), [](std::uint64_t value) { return value != 0; });
 }
 
 void add(Values& sum, const Values& values) {
@@ -132,13 +129,14 @@ std::string TextLayout::row(int number, const Values& values, std::string_view t
   return line.append(kGap).append(text) + '\n';
 }
 
-std::string TextLayout::footer(std::int64_t row_count, const Values& sum) const {
+std::string TextLayout::footer(std::uint64_t row_count, const Values& sum) const {
   std::string line = right(std::to_string(row_count), kNumberWidth) + cells(sum);
   if (classic_) line += " (raw " + raw(sum[0]) + ')';
   return line + '\n';
 }
 
-std::string TextLayout::head(std::int64_t rank, std::string_view file, const Values& values) const {
+std::string TextLayout::head(std::uint64_t rank, std::string_view file,
+                             const Values& values) const {
   std::string line = '#' + std::to_string(rank) + " \"" + std::string(file) + "\": (";
   if (classic_) return line + "raw " + raw(values[0]) + ")\n";
   for (std::size_t i = 0; i < columns_.size(); ++i) {

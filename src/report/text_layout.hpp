@@ -12,7 +12,7 @@
 namespace malloc_tracer::report {
 
 // The numbers of a row, one for each chosen column.
-using Values = std::vector<std::int64_t>;
+using Values = std::vector<std::uint64_t>;
 
 bool any(const Values& values);
 void add(Values& sum, const Values& values);  // of equal length
@@ -29,8 +29,8 @@ class TextLayout {
   // Each with its newline. A row without any number has blank cells.
   std::string header() const;
   std::string row(int number, const Values& values, std::string_view text) const;
-  std::string footer(std::int64_t row_count, const Values& sum) const;
-  std::string head(std::int64_t rank, std::string_view file, const Values& values) const;
+  std::string footer(std::uint64_t row_count, const Values& sum) const;
+  std::string head(std::uint64_t rank, std::string_view file, const Values& values) const;
   static std::string rule(char c);
 
  private:

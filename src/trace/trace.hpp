@@ -77,9 +77,6 @@ struct Node {
 struct Trace {
   std::string name;
   std::string python_version;  // empty in C++ programs
-  std::string command;         // the program's command line
-  std::int64_t time_s = 0;     // when the trace was made, seconds since 1970 (UTC)
-  bool is_difference = false;  // made by diff(): numbers may be negative
   std::int64_t duration_ns = 0;
   Counters sum;
   std::vector<Line> lines;

@@ -19,7 +19,7 @@ using trace::Trace;
 
 using Lines = std::vector<std::string>;
 
-Counters live(std::int64_t bytes) { return {bytes, 1, bytes, 1, bytes, 1, 0, 0, 0, 0}; }
+Counters live(std::uint64_t bytes) { return {bytes, 1, bytes, 1, bytes, 1, 0, 0, 0, 0}; }
 
 // The scope of the example below, with the sizes that malloc_tracer 1.7 gave for it.
 Trace example_trace() {
@@ -78,8 +78,8 @@ Section example_section() {
   return {"/src/u1.py", 11, {kExampleSource.begin() + 10, kExampleSource.end()}, "", 0};
 }
 
-ReportOptions example_options(Related related) {
-  ReportOptions options;
+TextOptions example_options(Related related) {
+  TextOptions options;
   options.target = {example_section()};
   options.related = related;
   options.source = source_of;
@@ -138,7 +138,7 @@ TEST(Text, WithoutEventsHasNoRelatedTables) {
 }
 
 TEST(Text, SelectsRelatedFilesByPatternsAndStillCountsAllInTheTotal) {
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.include = {"/lib/*", "<native>"};
   options.exclude = {"*/a.p?"};
   const std::string text = text_report(trace_of_many_files(), options);
@@ -157,13 +157,13 @@ TEST(Text, SelectsRelatedFilesByPatternsAndStillCountsAllInTheTotal) {
 TEST(Text, TakesABackslashInAPatternForItself) {
   Trace trace;
   add_line(trace, {"C:\\a.py", 1, "f", live(1), live(1)});
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.include = {"C:\\a*"};
   EXPECT_NE(text_report(trace, options).find("File \"C:\\a.py\""), std::string::npos);
 }
 
 TEST(Text, ShowsEachSectionAsATableOfItsOwn) {
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.target = {{"/src/u1.py", 5, {"def func2():", "    ..."}, "", 0},
                     {"/lib/b.py", 1, {"one()", "two()"}, "", 0},
                     {"/src/u1.py", 7, {"    g1", "    g2"}, "", 0}};
@@ -172,7 +172,7 @@ TEST(Text, ShowsEachSectionAsATableOfItsOwn) {
 }
 
 TEST(Text, OfASectionWithoutSourceShowsTheLinesThatHaveNumbers) {
-  ReportOptions options = example_options(Related::kInDescendingOrder);
+  TextOptions options = example_options(Related::kInDescendingOrder);
   options.target = {{"/src/u1.py", 11, {}, "the file has changed", 28}};
   expect_golden("text_section_without_source.txt", text_report(example_trace(), options));
 
@@ -182,7 +182,7 @@ TEST(Text, OfASectionWithoutSourceShowsTheLinesThatHaveNumbers) {
 }
 
 TEST(Text, WithoutTargetSaysWhy) {
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.target.clear();
   options.note = "builtins.len has no Python code";
   Trace trace;
@@ -210,7 +210,7 @@ TEST(Text, MakesHostileTextHarmless) {
   Trace trace;
   add_line(trace, {"/src/\x1b]0;evil\x07\n.py", 1, "f", live(10), live(10)});
   add_line(trace, {"/src/\u202eyp.exe", 1, "f", live(20), live(20)});
-  ReportOptions options;
+  TextOptions options;
   options.target = {{"/src/\x1b]0;evil\x07\n.py",
                      1,
                      {"\tx = '\x1b[2J'\t# \xff", "if level != '\u202e\u2066':\r"},
@@ -243,8 +243,8 @@ Trace trace_of_all_numbers() {
   return trace;
 }
 
-ReportOptions options_with(const std::vector<Column>& columns) {
-  ReportOptions options;
+TextOptions options_with(const std::vector<Column>& columns) {
+  TextOptions options;
   options.columns = columns;
   options.target = {{"/src/io.py",
                      43,
@@ -264,7 +264,7 @@ TEST(TextColumns, OfTheCommandLine) {
 }
 
 TEST(TextColumns, AllOfThemByFile) {
-  ReportOptions options =
+  TextOptions options =
       options_with({Column::kTotal, Column::kFreed, Column::kTemporary, Column::kCount,
                     Column::kAllocated, Column::kPeak, Column::kLive, Column::kSize});
   options.related = Related::kForEachFile;
@@ -272,7 +272,7 @@ TEST(TextColumns, AllOfThemByFile) {
 }
 
 TEST(TextColumns, InDescendingOrderOfTheFirst) {
-  ReportOptions options = options_with({Column::kCount, Column::kLive});
+  TextOptions options = options_with({Column::kCount, Column::kLive});
   options.related = Related::kInDescendingOrder;
   expect_golden("text_columns_in_descending_order.txt",
                 text_report(trace_of_all_numbers(), options));
