@@ -1,5 +1,6 @@
 """`malloc-tracer run`: the program runs as if Python ran it, and the report says what it allocated, exactly."""
 
+import json
 import os
 import re
 import signal
@@ -289,8 +290,9 @@ def test_output_file_and_formats(cli):
     assert out.read_text().startswith("work: 1 call\n<< Target traces >>\n")
     trace = cli.trace("-f", "app.py:work", "-f", "other:helper", path)
     assert (trace.live_bytes, trace.allocated_count) == (3 * 1057 + 64 + 134, 13)
-    done = cli.run("--format", "collapsed", "-f", "app.py:work", path)
-    assert done.err == f"work ({path}:4) 3235\n"
+    done = cli.run("--format", "json", "-f", "app.py:work", path)
+    saved = json.loads(done.err)
+    assert (saved["name"], done.out) == ("work", "")
 
 
 def test_output_that_cannot_be_written_is_kept(cli):

@@ -55,7 +55,7 @@ def test_every_command_runs(shell, tmp_path):
         done = shell(line)
         assert (done.returncode, done.stdout if "> " not in line and "diff" not in line else "") == (0, ""), line
         assert "Traceback" not in done.stderr, line
-    assert (tmp_path / "both.speedscope.json").read_bytes().startswith(b"{")
+    assert (tmp_path / "both.txt").read_text().startswith("<< Target traces >>\n")
     strict = shell("malloc-tracer diff before.json after.json --fail-if-grows 1%")
     assert strict.returncode == 1
     assert f"{tmp_path}/inventory.py:5 in load" in strict.stderr

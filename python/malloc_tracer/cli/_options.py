@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from .._engine import formats as known_formats
-from .._files import format_of
-from .._files import write as write_file
+from .._engine import formats
+from .._errors import MallocTracerError
+from .._trace import format_of, write_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from .._trace import Trace
 
 COLUMNS = ("live", "peak", "allocated", "count")
-
-
-def formats() -> list[str]:
-    """Returns the names of all formats."""
-    return [name for name, _ in known_formats()]
 
 
 def add_color(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +29,9 @@ def add_color(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Adds `--format`, `-o` and `--color`."""
+    names = [name for name, _, _ in formats()]
     parser.add_argument(
-        "--format", choices=formats(), metavar="FMT", help=f"{', '.join(formats())}; default by OUT's suffix, else text"
+        "--format", choices=names, metavar="FMT", help=f"{', '.join(names)}; default by OUT's suffix, else text"
     )
     parser.add_argument("-o", "--output", metavar="OUT", help="write to this file instead of standard output")
     add_color(parser)
@@ -43,13 +39,27 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def write(trace: Trace, arguments: argparse.Namespace, source: bool = True) -> None:
     """Writes `trace` as the options of `add_output` say."""
-    format = arguments.format or (format_of(arguments.output) if arguments.output else "text")
-    if arguments.output:
-        write_file(arguments.output, trace.report(format, source=source))
+    format = arguments.format or _format_by_suffix(arguments.output)
+    if arguments.output is not None:
+        write_report(trace, arguments.output, format, source, COLUMNS)
     elif format == "text":
         color = {"auto": None, "always": True, "never": False}[arguments.color]
         trace.print(columns=COLUMNS, color=color)
     else:
-        report = trace.report(format, source=source)
+        report = trace._written(format, source)
         sys.stdout.flush()
-        sys.stdout.buffer.write(report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.write(report)
+
+
+def write_output(trace: Trace, output: str) -> None:
+    """Writes `trace` to the file `output`, whose suffix chooses the format."""
+    write_report(trace, output, _format_by_suffix(output), columns=COLUMNS)
+
+
+def _format_by_suffix(output: str | None) -> str:
+    if output is None:
+        return "text"
+    try:
+        return format_of(output)
+    except ValueError as error:
+        raise MallocTracerError(f"{error}, or name the format with --format") from None
