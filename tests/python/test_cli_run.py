@@ -355,6 +355,8 @@ def test_profiles_and_scopes_join(cli):
     titles = [line for line in done.err.splitlines() if line.endswith((" call", " calls", " called", " times"))]
     assert titles == ["load: 2 calls", "load: 2 calls", "Scope 'step': 100 times"]
     assert numbers(done.err, "# step")[2:] == ["11.2 KiB", "300"]
+    # A file holds one trace, and a block counts once in it.
+    assert cli.trace("-f", "app.py:load", path).allocated_count == 6
     done = cli.run(path)
     titles = [line for line in done.err.splitlines() if line.endswith((" process", " calls", " times"))]
     assert titles == [f"{path}: 1 process", "load: 2 calls", "Scope 'step': 100 times"]

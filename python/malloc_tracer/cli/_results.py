@@ -71,8 +71,10 @@ def _many(count: int, one: str, several: str) -> str:
 
 def _one(results: Sequence[Result]) -> Trace:
     """Returns the one trace that a file holds: the whole program, or the sum of the functions."""
-    whole = [result.trace for result in results if result.kind == "program"]
-    return whole[0] if whole else merge([result.trace for result in results])
+    # Profiles and scopes record what these have recorded already; to count it twice would be wrong.
+    traces = [result.trace for result in results if result.kind in ("program", "function")]
+    traces = traces or [result.trace for result in results]
+    return traces[0] if len(traces) == 1 else merge(traces)
 
 
 def _put(report: str | bytes, output: str, stream: Any) -> None:
