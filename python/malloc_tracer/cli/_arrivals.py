@@ -28,14 +28,14 @@ class Arrivals:
     Args:
         targets: Whose modules are awaited.
         on_code: Called with a module's name and code before it runs.
-        on_module: Called with a module that has been imported.
+        on_module: Called with the name and a module that has been imported.
     """
 
     def __init__(
         self,
         targets: Sequence[Target],
         on_code: Callable[[str, CodeType], None],
-        on_module: Callable[[ModuleType], None],
+        on_module: Callable[[str, ModuleType], None],
     ) -> None:
         self._names = {target.module for target in targets}
         # A file may be imported under any name, but the last part of the name is the file's, or its folder's.
@@ -51,7 +51,7 @@ class Arrivals:
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
             if name != "__main__" and (name in self._names or (file and os.path.realpath(file) in self._files)):
-                self._on_module(module)
+                self._on_module(name, module)
         sys.meta_path.insert(0, self)
 
     def find_spec(
@@ -107,6 +107,6 @@ class Arrivals:
             except BaseException as error:
                 leave_traceback(error)
                 raise
-            self._on_module(module)
+            self._on_module(name, module)
 
         loader.exec_module = exec_module

@@ -146,10 +146,12 @@ class Recorder:
         listing = Listing(_file_subject(self.file), RelatedTracesOutputMode.IN_DESCENDING_ORDER, (), exclude)
         return Trace(build(handle), listing)
 
-    def _see_module(self, module: ModuleType) -> None:
-        self._arm_all(module.__name__, getattr(module, "__file__", None) or "", lambda: functions_of(module))
+    def _see_module(self, name: str, module: ModuleType) -> None:
+        self._arm_all(name, getattr(module, "__file__", None) or "", lambda: functions_of(module), module.__name__)
 
-    def _arm_all(self, module: str, file: str, functions: Callable[[], Iterator[tuple[str, CodeType]]]) -> None:
+    def _arm_all(
+        self, module: str, file: str, functions: Callable[[], Iterator[tuple[str, CodeType]]], frozen: str = ""
+    ) -> None:
         pause()
         try:
             targets = [target for target in self.targets if target.is_in(module, file)]
@@ -158,7 +160,9 @@ class Recorder:
             for name, code in functions():
                 for target in targets:
                     # A pattern means what the module defines; a name also what it has from elsewhere.
-                    if target.matches(name) and (code.co_filename == file or target.qualname == name):
+                    if target.matches(name) and (
+                        target.qualname == name or code.co_filename in (file, f"<frozen {frozen}>")
+                    ):
                         self.found.add(target.text)
                         self._arm(code, name)
         finally:

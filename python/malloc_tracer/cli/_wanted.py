@@ -69,7 +69,9 @@ class Target:
             return
         names = [name for name, _ in functions_in(code)]
         first = self.qualname.split(".")[0]
-        comes_from_elsewhere = first in code.co_names and not any(name.split(".")[0] == first for name in names)
+        comes_from_elsewhere = ("*",) in code.co_consts or (
+            first in code.co_names and not any(name.split(".")[0] == first for name in names)
+        )
         if comes_from_elsewhere or any(map(self.matches, names)):
             return
         near = [*difflib.get_close_matches(self.qualname, names, cutoff=0.4)]
@@ -111,9 +113,9 @@ class Target:
         if get_code is None:
             return None
         try:
-            code: CodeType | None = get_code(self.module)
+            code: CodeType | None = get_code(spec.name)  # which os.path, for one, has another than its own
         except SyntaxError:
-            return None
+            return None  # the program will say so when it comes to it
         if code is None:
             raise UnknownTarget(
                 f"-f {self.text}: {self.module} is not written in Python; pass a Python function that calls it"
