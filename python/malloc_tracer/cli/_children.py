@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 
 from .. import load
 from .._engine import pause, resume
@@ -82,7 +83,8 @@ class Children:
 
     def _write_results(self) -> None:
         pause()
-        base = os.path.join(self._folder, str(os.getpid()))
+        # Process ids are used again.
+        base = os.path.join(self._folder, f"{os.getpid()}-{time.monotonic_ns()}")
         entries = []
         for number, result in enumerate(self._recorder.results()):
             trace = f"{base}-{number}.json"
