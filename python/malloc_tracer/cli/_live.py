@@ -36,6 +36,9 @@ class LiveLine:
         self._stop.acquire()
         self._ended.acquire()
         os.register_at_fork(before=self.stop)
+        # Until 3.12 the thread that imports it first is the main thread to it, which it waits for at the end.
+        import threading  # noqa: F401
+
         # Not a threading.Thread, which the program would see in threading.enumerate().
         _thread.start_new_thread(self._run, ())
 
