@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from .._files import format_of, formats, write_report
+from .._engine import formats
+from .._errors import MallocTracerError
+from .._trace import format_of, write_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ def add_color(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Adds `--format`, `-o` and `--color`."""
+    names = [name for name, _, _ in formats()]
     parser.add_argument(
-        "--format", choices=formats(), metavar="FMT", help=f"{', '.join(formats())}; default by OUT's suffix, else text"
+        "--format", choices=names, metavar="FMT", help=f"{', '.join(names)}; default by OUT's suffix, else text"
     )
     parser.add_argument("-o", "--output", metavar="OUT", help="write to this file instead of standard output")
     add_color(parser)
@@ -36,8 +39,8 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def write(trace: Trace, arguments: argparse.Namespace, source: bool = True) -> None:
     """Writes `trace` as the options of `add_output` say."""
-    format = arguments.format or (format_of(arguments.output) if arguments.output else "text")
-    if arguments.output:
+    format = arguments.format or _format_by_suffix(arguments.output)
+    if arguments.output is not None:
         write_report(trace, arguments.output, format, source, COLUMNS)
     elif format == "text":
         color = {"auto": None, "always": True, "never": False}[arguments.color]
@@ -46,3 +49,17 @@ def write(trace: Trace, arguments: argparse.Namespace, source: bool = True) -> N
         report = trace._written(format, source)
         sys.stdout.flush()
         sys.stdout.buffer.write(report)
+
+
+def write_output(trace: Trace, output: str) -> None:
+    """Writes `trace` to the file `output`, whose suffix chooses the format."""
+    write_report(trace, output, _format_by_suffix(output), columns=COLUMNS)
+
+
+def _format_by_suffix(output: str | None) -> str:
+    if output is None:
+        return "text"
+    try:
+        return format_of(output)
+    except ValueError as error:
+        raise MallocTracerError(f"{error}, or name the format with --format") from None

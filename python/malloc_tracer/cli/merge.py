@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._files import load, merge
+from ._options import write_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,5 +21,5 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the sub-command."""
-    merge([load(file) for file in arguments.files]).save(arguments.output)
+    write_output(merge([load(file) for file in arguments.files]), arguments.output)
     return 0
