@@ -27,10 +27,14 @@ void JsonCursor::fail(const std::string& what) const {
 
 char JsonCursor::next() {
   while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
-  if (at_ == text_.size()) {
-    fail("the file ends in the middle: it was cut off; take it again from where it was written");
-  }
+  need(1);
   return text_[at_];
+}
+
+void JsonCursor::need(std::size_t count) {
+  if (text_.size() - at_ >= count) return;
+  at_ = text_.size();
+  fail("the file ends in the middle: it was cut off; take it again from where it was written");
 }
 
 bool JsonCursor::accept(char wanted) {
@@ -75,7 +79,7 @@ void JsonCursor::object(const std::vector<Member>& members) {
 }
 
 std::int64_t JsonCursor::integer() {
-  next();
+  need(next() == '-' ? 2 : 1);
   const char* const begin = text_.data() + at_;
   const char* const end = text_.data() + text_.size();
   std::int64_t number = 0;
@@ -99,7 +103,7 @@ bool JsonCursor::boolean() {
 
 void JsonCursor::expect_word(std::string_view word) {
   for (const char c : word) {
-    if (at_ == text_.size()) next();  // says that the file was cut off
+    need(1);
     if (text_[at_] != c) fail("expected '" + std::string(word) + "'");
     ++at_;
   }
@@ -121,7 +125,7 @@ void JsonCursor::append_string(std::string& out) {
       ++at_;
     }
     out.append(text_.substr(begin, at_ - begin));
-    if (at_ == text_.size()) next();
+    need(1);
     if (text_[at_] == '"') {
       ++at_;
       return;
@@ -138,6 +142,7 @@ void JsonCursor::append_string(std::string& out) {
     }
     const Decoded character = decode_utf8(text_.substr(at_));
     if (!character.valid || character.point < 0x20) {
+      if (character.size == text_.size() - at_) need(4);  // the character may have been cut
       fail("a string holds " + shown(text_[at_]) + ", which JSON does not allow");
     }
     out.append(text_.substr(at_, character.size));
@@ -146,7 +151,7 @@ void JsonCursor::append_string(std::string& out) {
 }
 
 std::uint32_t JsonCursor::escaped() {
-  if (at_ == text_.size()) next();
+  need(1);
   const char letter = text_[at_++];
   constexpr std::string_view kLetters = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
   const std::size_t index = kLetters.find(letter);
@@ -154,6 +159,7 @@ std::uint32_t JsonCursor::escaped() {
   if (letter != 'u') fail("a string holds an unknown escape");
   const std::uint32_t point = hex4();
   if (point < 0xd800 || point > 0xdfff || (point >= 0xdc80 && point <= 0xdcff)) return point;
+  if (point <= 0xdbff) need(6);
   if (point <= 0xdbff && text_.substr(at_).starts_with("\\u")) {
     at_ += 2;
     const std::uint32_t low = hex4();
@@ -165,11 +171,11 @@ std::uint32_t JsonCursor::escaped() {
 }
 
 std::uint32_t JsonCursor::hex4() {
+  need(4);
   std::uint32_t value = 0;
-  const std::string_view digits = text_.substr(at_, 4);
-  const auto [after, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (digits.size() < 4 || error != std::errc{} || after != digits.data() + 4) {
+  const char* const digits = text_.data() + at_;
+  const auto [after, error] = std::from_chars(digits, digits + 4, value, 16);
+  if (error != std::errc{} || after != digits + 4) {
     fail("a string holds \\u without its four digits");
   }
   at_ += 4;

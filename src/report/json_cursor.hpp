@@ -54,6 +54,7 @@ class JsonCursor {
 
  private:
   char next();  // the next character that is no blank, without taking it
+  void need(std::size_t count);  // so many bytes must be left
   bool accept(char wanted);
   void expect(char wanted);
   void expect_word(std::string_view word);

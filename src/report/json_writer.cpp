@@ -29,6 +29,10 @@ class Writer {
       while (next != tables_.rows.end() && next->node == node) rows_.push_back(*next++);
       if (next == first && node != 0) rows_.push_back({node, 0, 0, false, {}});
     }
+    if (tables_.threads.empty() && !rows_.empty()) {  // nothing but zeros, which must name something
+      tables_.threads.push_back({});
+      tables_.allocators.emplace_back("malloc");
+    }
   }
 
   std::string write() {
@@ -149,7 +153,7 @@ class Writer {
   }
 
   const Trace& trace_;
-  const Tables tables_;
+  Tables tables_;
   std::vector<Row> rows_;
   trace::StringIds string_ids_;
   std::vector<std::string_view> strings_;

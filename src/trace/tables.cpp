@@ -77,14 +77,16 @@ void TableMaker::add(const Tables& tables, const std::vector<Id>& frames, bool i
 }
 
 Tables tables_of(const Trace& trace) {
-  TableMaker maker(trace.nodes.size());
-  // Nodes have distinct frames below one parent, so each becomes one of its own, in their order.
+  TableMaker maker;
+  std::vector<Tables::NodeRow> nodes(1);
+  nodes.reserve(trace.nodes.size());
   for (std::size_t i = 1; i < trace.nodes.size(); ++i) {
     const Frame& frame = trace.nodes[i].frame;
     const Id function = maker.function(frame.function, maker.file(frame.file, frame.kind));
-    maker.node(trace.nodes[i].parent, maker.frame(function, frame.line));
+    nodes.push_back({trace.nodes[i].parent, maker.frame(function, frame.line)});
   }
   Tables tables = maker.take();
+  tables.nodes = std::move(nodes);
   for (const Thread& thread : trace.threads) tables.threads.push_back({thread.name, thread.id});
   for (const AllocatorUse& use : trace.allocators) tables.allocators.push_back(use.name);
   tables.rows = trace.rows;
