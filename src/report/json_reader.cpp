@@ -51,9 +51,9 @@ class Reader {
     facts_.lost = lost();
     facts_.sources = sources();
     facts_.listing.stretches = stretches();
-    const trace::Tables tables = make_tables();
+    trace::Tables tables = make_tables();
     const Counters sum = facts_.sum;
-    Trace trace = trace::sum_up(std::move(facts_), tables);
+    Trace trace = trace::sum_up(std::move(facts_), std::move(tables));
     if (trace.sum != sum) damaged("'sum' is not the sum of the rows");
     return trace;
   }

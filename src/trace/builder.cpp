@@ -33,7 +33,7 @@ class Builder {
     sites_.resolve(snapshot_, has_frame_);
     merge_nodes();
     add_rows();
-    return sum_up(facts(), maker_.tables());
+    return sum_up(facts(), maker_.take());
   }
 
  private:

@@ -73,7 +73,7 @@ class Diff {
     for (auto& [function, lines] : later_lines_) std::sort(lines.begin(), lines.end());
     maker_.add(later_tables_, frames, false);
     maker_.add(earlier_tables_, earlier_frames(), true);
-    return sum_up(facts(), maker_.tables());
+    return sum_up(facts(), maker_.take());
   }
 
  private:

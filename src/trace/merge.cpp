@@ -101,7 +101,7 @@ Trace merge(std::span<const Trace* const> traces) {
     const Tables tables = tables_of(*trace);
     maker.add(tables, frames_in(maker, tables), false);
   }
-  return sum_up(std::move(facts), maker.tables());
+  return sum_up(std::move(facts), maker.take());
 }
 
 }  // namespace malloc_tracer::trace

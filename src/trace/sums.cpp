@@ -44,7 +44,7 @@ class Tally {
 
 class Sums {
  public:
-  Sums(Trace facts, const Tables& tables) : trace_(std::move(facts)), tables_(tables) {}
+  Sums(Trace facts, Tables tables) : trace_(std::move(facts)), tables_(std::move(tables)) {}
 
   Trace sum_up() {
     make_nodes();
@@ -79,10 +79,8 @@ class Sums {
   }
 
   void take_rows() {
-    trace_.rows.reserve(tables_.rows.size());
-    for (const Row& row : tables_.rows) {
-      if (row.self != Counters{}) trace_.rows.push_back(row);
-    }
+    trace_.rows = std::move(tables_.rows);
+    std::erase_if(trace_.rows, [](const Row& row) { return row.self == Counters{}; });
     trace_.threads.clear();
     for (const auto& [name, id] : tables_.threads) trace_.threads.push_back({name, id, {}, {}});
     trace_.allocators.clear();
@@ -220,12 +218,14 @@ class Sums {
   }
 
   Trace trace_;
-  const Tables& tables_;
+  Tables tables_;
   std::vector<Id> line_of_frame_;
 };
 
 }  // namespace
 
-Trace sum_up(Trace facts, const Tables& tables) { return Sums(std::move(facts), tables).sum_up(); }
+Trace sum_up(Trace facts, Tables tables) {
+  return Sums(std::move(facts), std::move(tables)).sum_up();
+}
 
 }  // namespace malloc_tracer::trace

@@ -4,6 +4,8 @@
 namespace malloc_tracer::trace {
 
 TableMaker::TableMaker(std::size_t expected_nodes) : nodes_(expected_nodes), rows_(expected_nodes) {
+  tables_.nodes.reserve(expected_nodes);
+  tables_.rows.reserve(expected_nodes);
   tables_.nodes.resize(1);
 }
 

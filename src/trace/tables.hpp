@@ -61,12 +61,11 @@ class TableMaker {
   // Adds `tables` with its numbers as they are or negated; frame i there is `frames[i]` here.
   void add(const Tables& tables, const std::vector<Id>& frames, bool is_negated);
 
-  const Tables& tables() const { return tables_; }
   Tables take() { return std::move(tables_); }
 
  private:
   Tables tables_;
-  StringIds file_names_, function_names_, thread_names_, allocator_names_;
+  TextIds file_names_, function_names_, thread_names_, allocator_names_;
   PairIds functions_;  // {name, file}
   PairIds frames_;     // {function, line}
   PairIds nodes_;      // {parent, frame}
@@ -80,6 +79,6 @@ Tables tables_of(const Trace& trace);
 
 // Makes the trace: `facts` with its lists, nodes, rows and sums from `tables`. Places without a
 // node, and threads and allocators without numbers, are left out.
-Trace sum_up(Trace facts, const Tables& tables);
+Trace sum_up(Trace facts, Tables tables);
 
 }  // namespace malloc_tracer::trace

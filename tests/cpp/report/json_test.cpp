@@ -83,7 +83,7 @@ TEST(Json, GivesBackWhatItWrote) {
 }
 
 TEST(Json, OfNothingIsReadable) {
-  const Trace nothing = trace::sum_up({}, trace::TableMaker().tables());
+  const Trace nothing = trace::sum_up({}, trace::TableMaker().take());
   EXPECT_TRUE(read_json(json_report(nothing)) == nothing);
 }
 
