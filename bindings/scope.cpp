@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "capture/checked.hpp"
 #include "capture/cpython/python_scope.hpp"
 #include "parts.hpp"
 #include "text.hpp"
@@ -78,10 +79,8 @@ void bind_scope(nb::module_& module) {
   module.def("pause", &capture::cpython::pause_thread);
   module.def("resume", &capture::cpython::resume_thread);
   module.def("self_test", &capture::cpython::start);
-  module.def("path_checks", [] {
-    auto [events, wrong] = capture::cpython::checked_paths();
-    return nb::make_tuple(events, wrong);
-  });
+  module.def("checks",
+             [] { return nb::make_tuple(capture::checks.paths, capture::checks.records); });
 }
 
 }  // namespace malloc_tracer::bindings
