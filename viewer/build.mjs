@@ -32,12 +32,16 @@ async function program() {
 function licences() {
   return BUNDLED.map((name) => {
     const { version } = JSON.parse(readFileSync(here(`node_modules/${name}/package.json`), "utf8"));
-    return `${name} ${version}\n\n${readFileSync(here(`node_modules/${name}/LICENSE`), "utf8").trim().replaceAll("--", "- -")}`;
+    return `${name} ${version}\n\n${readFileSync(here(`node_modules/${name}/LICENSE`), "utf8")
+      .trim()
+      .replaceAll("--", "- -")}`;
   }).join("\n\n");
 }
 
 const script = await program();
-const style = (await transform(readFileSync(here("src/page.css"), "utf8"), { loader: "css", minify: true })).code.trim();
+const style = (
+  await transform(readFileSync(here("src/page.css"), "utf8"), { loader: "css", minify: true })
+).code.trim();
 const parts = {
   HASH: `sha256-${createHash("sha256").update(script).digest("base64")}`,
   STYLE: style,
@@ -45,7 +49,8 @@ const parts = {
   LICENCES: `Bundled in this file:\n\n${licences()}`,
 };
 const page = readFileSync(here("src/page.html"), "utf8").replace(/\{\{([A-Z]+)\}\}/g, (_, name) => parts[name]);
-if (Buffer.byteLength(page) > LARGEST) throw new Error(`The page has ${Buffer.byteLength(page)} bytes, more than ${LARGEST}`);
+if (Buffer.byteLength(page) > LARGEST)
+  throw new Error(`The page has ${Buffer.byteLength(page)} bytes, more than ${LARGEST}`);
 
 if (process.argv.includes("--check")) {
   if (readFileSync(TEMPLATE, "utf8") !== page) {

@@ -62,7 +62,17 @@ function parts(): Record<string, Part> {
   return {
     v: oneOf(state.view, state.VIEWS),
     f: whole(state.file, () => trace.files.length),
-    l: whole(state.line, () => 1e7),
+    l: {
+      write: () => (state.line.value === 0 ? "" : String(state.line.value)),
+      read: (text) => {
+        if (!/^-?\d{1,8}$/.test(text)) return false;
+        state.line.value = Number(text);
+        return true;
+      },
+      reset: () => {
+        state.line.value = 0;
+      },
+    },
     m: {
       write: () => (state.metric.value === 0 ? "" : (METRICS[state.metric.value]?.key ?? "")),
       read: (text) => {

@@ -2,9 +2,9 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import * as flame from "./flame_view";
 import { FlameView } from "./flame_view";
-import { COUNT, LIVE, METRICS, PEAK, ALLOCATED } from "./model";
+import { ALLOCATED, COUNT, LIVE, METRICS, PEAK } from "./model";
 import { count, duration, size } from "./numbers";
-import { Name } from "./pieces";
+import { Name, share } from "./pieces";
 import * as source from "./source_view";
 import { SourceView } from "./source_view";
 import * as state from "./state";
@@ -14,7 +14,13 @@ import { TablesView } from "./tables_view";
 import * as treeView from "./tree_view";
 import { TreeView } from "./tree_view";
 
-const TITLES: Record<state.View, string> = { source: "Source", flame: "Flame", tree: "Tree", tables: "Tables", summary: "Summary" };
+const TITLES: Record<state.View, string> = {
+  source: "Source",
+  flame: "Flame",
+  tree: "Tree",
+  tables: "Tables",
+  summary: "Summary",
+};
 const BODIES = { source: SourceView, flame: FlameView, tree: TreeView, tables: TablesView, summary: SummaryView };
 const STEPS = { source: source.step, flame: flame.step, tree: treeView.step, tables: tables.step, summary: () => {} };
 
@@ -39,14 +45,21 @@ const KEYS: [string, string][] = [
 function Header() {
   const trace = state.trace();
   const all = state.sums.value.all;
-  const fact = (metric: number, blocks: number) => `${state.shown(metric, all[metric] ?? 0)}${blocks ? ` in ${state.shown(blocks, all[blocks] ?? 0)}` : ""}`;
+  const fact = (metric: number, blocks: number) => {
+    const value = state.shown(metric, all[metric] ?? 0);
+    if (trace.signed) return `${value} (${share(metric, all[metric] ?? 0) || "new"})`;
+    return blocks ? `${value} in ${state.shown(blocks, all[blocks] ?? 0)}` : value;
+  };
   return (
     <header>
       <h1>
         <span class="muted">malloc_tracer</span> {trace.signed && "difference: "}
         <Name text={trace.name} limit={100} />
       </h1>
-      <p class="totals" title={METRICS.map((metric, index) => `${metric.label} ${state.exact(index, all[index] ?? 0)}`).join("\n")}>
+      <p
+        class="totals"
+        title={METRICS.map((metric, index) => `${metric.label} ${state.exact(index, all[index] ?? 0)}`).join("\n")}
+      >
         <span>
           live <b>{fact(LIVE, 1)}</b>
         </span>
@@ -60,8 +73,8 @@ function Header() {
       </p>
       {trace.signed && (
         <p class="muted signed">
-          Every number is a change, {state.swapped.value ? "before minus now" : "now minus before"}: <b class="grow">+ grown</b>{" "}
-          <b class="shrink">− shrunk</b>
+          Every number is a change, {state.swapped.value ? "before minus now" : "now minus before"}:{" "}
+          <b class="grow">+ grown</b> <b class="shrink">− shrunk</b>
         </p>
       )}
       <div class="search">
@@ -137,7 +150,11 @@ function Tabs() {
       </div>
       <label>
         number{" "}
-        <select id="metric" value={state.metric.value} onChange={(event) => (state.metric.value = Number(event.currentTarget.value))}>
+        <select
+          id="metric"
+          value={state.metric.value}
+          onChange={(event) => (state.metric.value = Number(event.currentTarget.value))}
+        >
           {METRICS.map((metric, index) => (
             <option key={metric.key} value={index}>
               {metric.label}
@@ -146,19 +163,27 @@ function Tabs() {
         </select>
       </label>
       <div role="group" aria-label="Self or total" class="segments">
-        <button type="button" aria-pressed={state.own.value} title="The innermost frame is this line" onClick={() => (state.own.value = true)}>
+        <button
+          type="button"
+          aria-pressed={state.own.value}
+          title="The innermost frame is this line"
+          onClick={() => (state.own.value = true)}
+        >
           self
         </button>
-        <button type="button" aria-pressed={!state.own.value} title="This line or anything it called" onClick={() => (state.own.value = false)}>
+        <button
+          type="button"
+          aria-pressed={!state.own.value}
+          title="This line or anything it called"
+          onClick={() => (state.own.value = false)}
+        >
           total
         </button>
       </div>
-      {trace.hasCells && trace.threads.length > 1 && (
+      {trace.threads.length > 1 && (
         <Choice label="threads" signal={state.thread} names={trace.threads.map((one) => `${one.name} (${one.id})`)} />
       )}
-      {trace.hasCells && trace.allocators.length > 1 && (
-        <Choice label="allocators" signal={state.allocator} names={trace.allocators.map((one) => one.name)} />
-      )}
+      {trace.allocators.length > 1 && <Choice label="allocators" signal={state.allocator} names={trace.allocators} />}
       {state.view.value === "source" && <Columns />}
       {trace.signed && <Changes />}
     </div>
@@ -212,7 +237,10 @@ function Changes() {
     <>
       <label>
         hide changes below{" "}
-        <select value={state.threshold.value} onChange={(event) => (state.threshold.value = Number(event.currentTarget.value))}>
+        <select
+          value={state.threshold.value}
+          onChange={(event) => (state.threshold.value = Number(event.currentTarget.value))}
+        >
           {[...new Set([...steps, state.threshold.value])].map((step) => (
             <option key={step} value={step}>
               {METRICS[state.metric.value]?.unit === "bytes" ? size(step) : count(step)}
@@ -221,7 +249,12 @@ function Changes() {
         </select>
       </label>
       <label class="check">
-        <input type="checkbox" checked={state.swapped.value} onChange={(event) => (state.swapped.value = event.currentTarget.checked)} /> swap
+        <input
+          type="checkbox"
+          checked={state.swapped.value}
+          onChange={(event) => (state.swapped.value = event.currentTarget.checked)}
+        />{" "}
+        swap
       </label>
     </>
   );
@@ -233,7 +266,9 @@ function Chips() {
   const trace = state.trace();
   const metric = state.metric.value;
   const hidden = (trace.totals[metric] ?? 0) * (state.swapped.value ? -1 : 1) - (state.sums.value.all[metric] ?? 0);
-  const names = [trace.threads[state.thread.value]?.name, trace.allocators[state.allocator.value]?.name].filter((name) => name !== undefined);
+  const names = [trace.threads[state.thread.value]?.name, trace.allocators[state.allocator.value]].filter(
+    (name) => name !== undefined,
+  );
   return (
     <p class="chip">
       only <Name text={names.join(", ")} limit={80} />: {state.shown(metric, hidden)} {METRICS[metric]?.label} hidden{" "}
@@ -262,7 +297,11 @@ function Help() {
     <dialog ref={dialog} aria-labelledby="help-title" onClose={() => (state.helpOpen.value = false)}>
       <h2 id="help-title">Keys and words</h2>
       <label class="check">
-        <input type="checkbox" checked={state.keysOff.value} onChange={(event) => (state.keysOff.value = event.currentTarget.checked)} />{" "}
+        <input
+          type="checkbox"
+          checked={state.keysOff.value}
+          onChange={(event) => (state.keysOff.value = event.currentTarget.checked)}
+        />{" "}
         single-key shortcuts off
       </label>
       <dl class="keys">
@@ -311,8 +350,9 @@ function moveFile(by: number): void {
 function onKey(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   const typing = target.matches?.("input:not([type=checkbox]), textarea, select");
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing || state.helpOpen.value) return;
-  if (event.key === "Escape" && state.view.value === "flame") return flame.zoomOut();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing || state.helpOpen.value)
+    return;
+  if (event.key === "Escape" && state.view.value === "flame") flame.zoomOut();
   if (state.keysOff.value) return;
   const step = STEPS[state.view.value];
   const number = METRICS.length;
@@ -353,6 +393,7 @@ function Notice({ children }: { children: ComponentChildren }) {
 }
 
 export function App() {
+  const trace = state.trace();
   const Body = BODIES[state.view.value];
   useEffect(() => {
     addEventListener("keydown", onKey);
@@ -368,14 +409,20 @@ export function App() {
   }, []);
   return (
     <>
-      <a class="skip" href="#view" onClick={(event) => { event.preventDefault(); document.getElementById("view")?.focus(); }}>
+      <button type="button" class="skip" onClick={() => document.getElementById("view")?.focus()}>
         To the view
-      </a>
+      </button>
       <Header />
       <nav aria-label="View and numbers">
         <Tabs />
       </nav>
-      {state.view.value !== "summary" && <Lost />}
+      <Lost />
+      {trace.signed && state.sums.value.changes.every((change) => change === 0) && (
+        <p class="notice">
+          No difference: every number of every line is the same in both traces. Choose other traces, or clear the
+          filters.
+        </p>
+      )}
       <Chips />
       {state.notice.value && <Notice>{state.notice.value}</Notice>}
       <main>

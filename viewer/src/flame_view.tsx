@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { METRICS } from "./model";
+import { lineName, lineText, METRICS } from "./model";
 import { count, percent } from "./numbers";
 import { copy, Empty, Name, TenNumbers } from "./pieces";
 import * as state from "./state";
@@ -23,21 +23,22 @@ const hits = computed<Uint8Array | null>(() => {
   if (!query.value) return null;
   const trace = state.trace();
   const pattern = matcher(query.value);
-  return Uint8Array.from(trace.frames, (_, index) => (pattern.test(`${frameName(index)} ${frameLabel(index)}`) ? 1 : 0));
+  return Uint8Array.from(trace.frames, (_, index) =>
+    pattern.test(`${frameName(index)} ${frameLabel(index)}`) ? 1 : 0,
+  );
 });
 
 function frameName(index: number): string {
   const frame = state.trace().frames[index];
   if (index <= 0 || !frame) return index < 0 ? state.trace().name : "<native>";
-  return `${frame.function} ${shortPath(state.trace().files[frame.file]?.name ?? "")}:${frame.line}`;
+  return `${frame.function} ${shortPath(state.trace().files[frame.file]?.name ?? "")}:${lineName(frame.line)}`;
 }
 
 /** The source line where there is one: it says more than the function's name. */
 function frameLabel(index: number): string {
   const frame = state.trace().frames[index];
   if (!frame) return "";
-  const source = state.trace().sources.get(frame.file);
-  return source?.lines[frame.line - source.first]?.trim() ?? "";
+  return lineText(state.trace(), frame.file, frame.line)?.trim() ?? "";
 }
 
 function boxText(box: Box, wide: number): string {
@@ -50,16 +51,21 @@ function boxText(box: Box, wide: number): string {
   return wide > 260 ? `${label}   ${name}${wide > 420 ? `  ${amount(item)}` : ""}` : label + times;
 }
 
-function valueOf(item: Item): number {
+function valueAt(item: Item): number {
   return state.tree.value.numbers(item, false)[state.metric.value] ?? 0;
 }
 
 function amount(item: Item): string {
   const metric = state.metric.value;
-  const value = valueOf(item);
+  const value = valueAt(item);
   const whole = state.trace().signed ? 0 : (state.sums.value.all[metric] ?? 0);
-  const word = state.trace().signed ? ` ${state.change(value)}` : "";
+  const word = state.trace().signed ? ` ${state.fate(sidesOf(item), value)}` : "";
   return `${state.shown(metric, value)}${word} ${percent(value, whole)}`.trim();
+}
+
+function sidesOf(item: Item): number {
+  const { ran, ranBelow } = state.sums.value;
+  return item.nodes.reduce((all, node) => all | ((item.callers ? ran : ranBelow)[node] ?? 0), 0);
 }
 
 function hue(text: string): number {
@@ -82,12 +88,18 @@ function fill(item: Item, colours: Palette): string {
   const trace = state.trace();
   if (item.frame < 0) return colours.surface ?? "";
   if (trace.signed) {
-    const value = valueOf(item);
-    return (value > 0 ? colours.growbox : value < 0 ? colours.shrinkbox : colours.surface) ?? "";
+    const value = valueAt(item);
+    return (value > 0 ? colours.growbox : value < 0 ? colours.shrinkbox : colours.native) ?? "";
   }
   const file = trace.files[trace.frames[item.frame]?.file ?? 0];
   if (state.colouring.value === "kind") return colours[file?.kind ?? "library"] ?? "";
   return state.darkNow.value ? `hsl(${hue(file?.name ?? "")} 35% 26%)` : `hsl(${hue(file?.name ?? "")} 65% 82%)`;
+}
+
+/** In a difference the more of a frame has changed, the stronger its colour. */
+function strength(item: Item): number {
+  if (!state.trace().signed || item.frame < 0) return 1;
+  return 0.35 + 0.65 * Math.min(1, Math.abs(valueAt(item)) / Math.max(1, item.width));
 }
 
 function draw(
@@ -113,20 +125,24 @@ function draw(
   context.textBaseline = "middle";
   const letter = context.measureText("m").width;
   const found = hits.value;
+  const gap = labels ? 1 : 0;
   for (const box of boxes) {
     const y = (state.upright.value ? rows - 1 - box.row : box.row) * rowHeight - scroll;
     if (y + rowHeight < 0 || y > height) continue;
     const wide = box.width;
     if (box.skipped > 0) {
-      hatch(context, box.x, y, Math.max(1, wide), rowHeight - 1, colours.muted ?? "");
-      if (labels && wide > 160) label(context, `${count(box.skipped)} frames < 0.5 px`, box.x, y, wide, letter, colours);
+      hatch(context, box.x, y, Math.max(1, wide), rowHeight - gap, colours.muted ?? "");
+      if (labels && wide > 160)
+        label(context, `${count(box.skipped)} frames < 0.5 px`, box.x, y, wide, letter, colours);
       continue;
     }
     context.fillStyle = fill(box.item, colours);
-    context.fillRect(box.x, y, Math.max(0.5, wide - (wide > 3 ? 1 : 0)), rowHeight - 1);
+    context.globalAlpha = strength(box.item);
+    context.fillRect(box.x, y, Math.max(0.5, wide - (wide > 3 ? 1 : 0)), rowHeight - gap);
+    context.globalAlpha = 1;
     if (found?.[box.item.frame]) {
       context.fillStyle = colours.hit ?? "";
-      context.fillRect(box.x, y, Math.max(1, wide - 1), labels ? 4 : rowHeight - 1);
+      context.fillRect(box.x, y, Math.max(1, wide - 1), labels ? 4 : rowHeight);
     }
     if (!labels) continue;
     if (box.item === selectedItem.value || box.item === hovered.value) {
@@ -138,7 +154,15 @@ function draw(
   }
 }
 
-function label(context: CanvasRenderingContext2D, text: string, x: number, y: number, wide: number, letter: number, colours: Palette) {
+function label(
+  context: CanvasRenderingContext2D,
+  text: string,
+  x: number,
+  y: number,
+  wide: number,
+  letter: number,
+  colours: Palette,
+) {
   const room = Math.floor((wide - 8) / letter);
   if (room < 2) return;
   const shown = printable(text.slice(0, 300));
@@ -151,7 +175,14 @@ function label(context: CanvasRenderingContext2D, text: string, x: number, y: nu
   context.restore();
 }
 
-function hatch(context: CanvasRenderingContext2D, x: number, y: number, width: number, height: number, colour: string): void {
+function hatch(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+  colour: string,
+): void {
   context.save();
   context.beginPath();
   context.rect(x, y, width, height);
@@ -235,11 +266,20 @@ export function FlameView() {
     return () => observer.disconnect();
   }, []);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a drawing depends on all that it reads
   useEffect(() => {
     if (canvas.current && width > 0) draw(canvas.current, boxes, rows, at, ROW, true);
-  }, [boxes, width, height, at, state.darkNow.value, state.colouring.value, selected, hovered.value, hits.value, state.upright.value]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a drawing depends on all that it reads
+  }, [
+    boxes,
+    width,
+    height,
+    at,
+    state.darkNow.value,
+    state.colouring.value,
+    selected,
+    hovered.value,
+    hits.value,
+    state.upright.value,
+  ]);
   useEffect(() => {
     const element = overview.current;
     if (!element || width === 0) return;
@@ -257,7 +297,9 @@ export function FlameView() {
   nextHit = (direction) => {
     const found = hits.value;
     if (!found) return;
-    const order = boxes.filter((box) => box.skipped === 0 && found[box.item.frame]).sort((a, b) => a.x - b.x || a.row - b.row);
+    const order = boxes
+      .filter((box) => box.skipped === 0 && found[box.item.frame])
+      .sort((a, b) => a.x - b.x || a.row - b.row);
     if (order.length === 0) return;
     const now = order.findIndex((box) => box.item === selected);
     reveal((order[(now + direction + order.length) % order.length] as Box).item);
@@ -299,7 +341,10 @@ export function FlameView() {
   };
 
   const metric = METRICS[state.metric.value];
-  const widest = boxes.filter((box) => box.skipped === 0 && box.item.parent).sort((a, b) => b.width - a.width).slice(0, 20);
+  const widest = boxes
+    .filter((box) => box.skipped === 0 && box.item.parent)
+    .sort((a, b) => b.width - a.width)
+    .slice(0, 20);
   const skipped = boxes.reduce((sum, box) => sum + box.skipped, 0);
   if (tree.root.width === 0 || tree.children(tree.root).length === 0) {
     return (
@@ -319,7 +364,10 @@ export function FlameView() {
         {!state.trace().signed && (
           <label>
             colour by{" "}
-            <select value={state.colouring.value} onChange={(event) => (state.colouring.value = event.currentTarget.value as state.Colouring)}>
+            <select
+              value={state.colouring.value}
+              onChange={(event) => (state.colouring.value = event.currentTarget.value as state.Colouring)}
+            >
               <option value="kind">whose code</option>
               <option value="file">file</option>
             </select>
@@ -332,7 +380,7 @@ export function FlameView() {
         {hits.value && <HitShare found={hits.value} />}
         {skipped > 0 && (
           <span class="muted" title="Zoom in to see them">
-            {count(skipped)} frames narrower than 0.5 px are hatched
+            hatched: frames narrower than 0.5 px, {count(skipped)} of them
           </span>
         )}
       </div>
@@ -349,7 +397,6 @@ export function FlameView() {
           }}
         />
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the picture is walked through by keys */}
       <canvas
         class="graph"
         style={{ minHeight: `${Math.min(rows * ROW, 240)}px` }}
@@ -367,7 +414,10 @@ export function FlameView() {
           event.currentTarget.title = box
             ? box.skipped > 0
               ? `${count(box.skipped)} frames too narrow to draw`
-              : middleCut(printable(`${frameName(box.item.frame)}\n${frameLabel(box.item.frame)}\n${amount(box.item)}`), 600)
+              : middleCut(
+                  printable(`${frameName(box.item.frame)}\n${frameLabel(box.item.frame)}\n${amount(box.item)}`),
+                  600,
+                )
             : "";
         }}
         onMouseLeave={() => {
@@ -421,7 +471,8 @@ function within(item: Item, root: Item): boolean {
 export function Toggle({ label, hint, of }: { label: string; hint?: string; of: { value: boolean } }) {
   return (
     <label class="check">
-      <input type="checkbox" checked={of.value} onChange={(event) => (of.value = event.currentTarget.checked)} /> {label}
+      <input type="checkbox" checked={of.value} onChange={(event) => (of.value = event.currentTarget.checked)} />{" "}
+      {label}
       {hint && <kbd>{hint}</kbd>}
     </label>
   );
@@ -432,6 +483,7 @@ function Legend() {
     ? [
         ["growbox", "grown"],
         ["shrinkbox", "shrunk"],
+        ["native", "same"],
       ]
     : state.colouring.value === "kind"
       ? [
@@ -469,7 +521,7 @@ function HitShare({ found }: { found: Uint8Array }) {
     <span role="status">
       {frames === 0
         ? "No frame is found. Change the search, or clear it."
-        : `${count(frames)} found: ${METRICS[metric]?.unit === "bytes" ? state.shown(metric, value) : count(value)}, ${percent(value, column?.[0] ?? 0)}`}
+        : `${count(frames)} found: ${state.plain(metric, value)}, ${percent(value, column?.[0] ?? 0)}`}
       {frames > 0 && (
         <>
           {" "}
@@ -489,8 +541,10 @@ function Detail({ item, zoomed }: { item: Item; zoomed: Item }) {
   const trace = state.trace();
   const tree = state.tree.value;
   const frame = item.frame > 0 ? trace.frames[item.frame] : undefined;
-  const source = frame && trace.sources.get(frame.file);
-  const around = source ? [-3, -2, -1, 0, 1, 2, 3].map((by) => (frame?.line ?? 0) + by) : [];
+  const around = frame
+    ? [-3, -2, -1, 0, 1, 2, 3].map((by) => [frame.line + by, lineText(trace, frame.file, frame.line + by)] as const)
+    : [];
+  const code = around.filter(([, text]) => text !== undefined);
   return (
     <aside class="detail" aria-label="Selected frame">
       <div>
@@ -500,7 +554,7 @@ function Detail({ item, zoomed }: { item: Item; zoomed: Item }) {
         </p>
         {frame && (
           <p class="muted">
-            <Name text={`${trace.files[frame.file]?.name}:${frame.line}`} limit={160} />
+            <Name text={`${trace.files[frame.file]?.name}:${lineName(frame.line)}`} limit={160} />
           </p>
         )}
         <p>
@@ -515,15 +569,13 @@ function Detail({ item, zoomed }: { item: Item; zoomed: Item }) {
             Copy stack
           </button>
         </p>
-        {source && frame && (
+        {frame && code.length > 0 && (
           <pre>
-            {around
-              .filter((number) => source.lines[number - source.first] !== undefined)
-              .map((number) => (
-                <div key={number} class={number === frame.line ? "here" : ""}>
-                  {String(number).padStart(5)} {printable((source.lines[number - source.first] ?? "").slice(0, 300), true)}
-                </div>
-              ))}
+            {code.map(([number, text]) => (
+              <div key={number} class={number === frame.line ? "here" : ""}>
+                {String(Math.abs(number)).padStart(5)} {printable((text ?? "").slice(0, 300), true)}
+              </div>
+            ))}
           </pre>
         )}
       </div>

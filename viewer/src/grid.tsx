@@ -75,7 +75,14 @@ export function Grid(props: GridProps) {
   const move = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Math.max(1, Math.floor(height / rowHeight) - 2);
-    const steps: Record<string, number> = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -rows, End: rows };
+    const steps: Record<string, number> = {
+      ArrowUp: -1,
+      ArrowDown: 1,
+      PageUp: -page,
+      PageDown: page,
+      Home: -rows,
+      End: rows,
+    };
     const step = steps[event.key];
     if (step === undefined) {
       if (props.onKey?.(event, selected)) event.preventDefault();

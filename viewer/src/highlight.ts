@@ -20,7 +20,7 @@ function language(name: string): string | null {
   return /\.(c|cc|cpp|cxx|h|hh|hpp|hxx)$/.test(name) ? "cpp" : null;
 }
 
-export function highlight(name: string, lines: string[]): Token[][] {
+export function highlight(name: string, lines: readonly string[]): Token[][] {
   const chosen = language(name);
   const text = lines.join("\n");
   if (!chosen || text.length > LONGEST) return lines.map((line) => [{ kind: "", text: line }]);

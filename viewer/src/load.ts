@@ -1,4 +1,14 @@
-import { type Cells, type FileInfo, type Frame, KINDS, type Kind, METRICS, type Section, type Source, type Trace } from "./model";
+import {
+  type Cells,
+  type FileInfo,
+  type Frame,
+  KINDS,
+  type Kind,
+  METRICS,
+  type Section,
+  Source,
+  type Trace,
+} from "./model";
 
 // Reads a trace as docs/trace-format.md describes it. The file may be damaged or hostile: whatever does not fit is an error in plain
 // words, never an exception from the depths.
@@ -10,7 +20,8 @@ const KNOWN_VERSION = 1;
 type Json = Record<string, unknown>;
 
 function object(value: unknown, what: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new LoadError(`${what} is not an object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new LoadError(`${what} is not an object`);
   return value as Json;
 }
 
@@ -35,28 +46,34 @@ function number(value: unknown, what: string): number {
   return result;
 }
 
-function numbers(value: unknown, what: string, length?: number): number[] {
-  const result = array(value, what);
-  if (length !== undefined && result.length !== length) throw new LoadError(`${what} has ${result.length} rows, not ${length}`);
-  for (let i = 0; i < result.length; i++) if (!Number.isFinite(result[i])) result[i] = number(result[i], what);
-  return result as number[];
-}
-
-/** Numbers that are rows of another table. */
-function rows(value: unknown, what: string, limit: number, least = 0): number[] {
-  const result = numbers(value, what);
-  for (const row of result) {
-    if (!Number.isInteger(row) || row < least || row >= limit) throw new LoadError(`${what}: there is no row ${row}`);
+/** A column of numbers. Plain loops: 100,000 nodes have a million of them. */
+function numbers(value: unknown, what: string, length?: number): Float64Array {
+  const given = array(value, what);
+  if (length !== undefined && given.length !== length)
+    throw new LoadError(`${what} has ${given.length} rows, not ${length}`);
+  const result = new Float64Array(given.length);
+  for (let i = 0; i < given.length; i++) {
+    const one = given[i];
+    result[i] = typeof one === "number" && one - one === 0 ? one : number(one, what);
   }
   return result;
 }
 
-function tenNumbers(table: Json, what: string, length: number): number[][] {
-  return METRICS.map(({ key }) => numbers(table[key], `${what}.${key}`, length));
+/** A column of rows of another table. */
+function rows(value: unknown, what: string, limit: number, least = 0): Int32Array {
+  const given = array(value, what);
+  const result = new Int32Array(given.length);
+  for (let i = 0; i < given.length; i++) {
+    const row = given[i] as number;
+    result[i] = row;
+    if (result[i] !== row || row < least || row >= limit)
+      throw new LoadError(`${what}: there is no row ${String(row).slice(0, 30)}`);
+  }
+  return result;
 }
 
-function rowOf(columns: number[][], row: number): number[] {
-  return columns.map((column) => column[row] as number);
+function tenNumbers(table: Json, what: string, length: number): Float64Array[] {
+  return METRICS.map(({ key }) => numbers(table[key], `${what}.${key}`, length));
 }
 
 interface Nodes {
@@ -69,7 +86,7 @@ interface Nodes {
 }
 
 /** Puts the nodes into preorder. Parents stand before their children in the file. */
-function preorder(parents: number[], frames: number[]): Nodes {
+function preorder(parents: Int32Array, frames: Int32Array): Nodes {
   const size = parents.length;
   const subtree = new Int32Array(size).fill(1);
   for (let row = size - 1; row > 0; row--) {
@@ -103,26 +120,24 @@ function preorder(parents: number[], frames: number[]): Nodes {
   return nodes;
 }
 
-function readFiles(json: Json): FileInfo[] {
-  const table = object(json.files, "files");
-  const names = texts(table.name, "files.name");
-  const kinds = texts(table.kind, "files.kind");
-  return names.map((name, row) => ({ name, kind: KINDS.includes(kinds[row] as Kind) ? (kinds[row] as Kind) : "library" }));
+/** A column of positions in `strings`. */
+function strings(value: unknown, what: string, all: string[]): string[] {
+  return Array.from(rows(value, what, all.length), (row) => all[row] as string);
 }
 
 /** Frame 0 is the root's: blocks without a Python frame. */
-function readFrames(json: Json, files: FileInfo[]): Frame[] {
+function readFrames(json: Json, all: string[], files: FileInfo[]): Frame[] {
   const table = object(json.functions, "functions");
-  const names = texts(table.name, "functions.name");
+  const names = strings(table.name, "functions.name", all);
   const fileOf = rows(table.file, "functions.file", files.length);
   const frames = object(json.frames, "frames");
-  const functions = rows(frames.function, "frames.function", names.length);
+  const functions = rows(frames.function, "frames.function", Math.min(names.length, fileOf.length));
   const lines = numbers(frames.line, "frames.line", functions.length);
   let native = files.findIndex((file) => file.name === "<native>");
   if (native < 0) native = files.push({ name: "<native>", kind: "native" }) - 1;
   return [
     { function: "<native>", file: native, line: 0 },
-    ...functions.map((row, frame) => ({
+    ...Array.from(functions, (row, frame) => ({
       function: names[row] as string,
       file: fileOf[row] as number,
       line: lines[frame] as number,
@@ -130,97 +145,127 @@ function readFrames(json: Json, files: FileInfo[]): Frame[] {
   ];
 }
 
-function readCells(json: Json, moved: Int32Array, threads: number, allocators: number): Cells {
-  const apart = json.cells !== undefined;
-  const table = object(apart ? json.cells : json.nodes, apart ? "cells" : "nodes");
-  const size = apart ? array(table.node, "cells.node").length : moved.length;
-  const columns = tenNumbers(table, apart ? "cells" : "nodes", size);
-  return {
-    node: apart ? Int32Array.from(rows(table.node, "cells.node", moved.length), (row) => moved[row] as number) : moved,
-    thread: apart ? Int32Array.from(rows(table.thread, "cells.thread", threads)) : new Int32Array(size).fill(-1),
-    allocator: apart ? Int32Array.from(rows(table.allocator, "cells.allocator", allocators)) : new Int32Array(size).fill(-1),
-    values: columns.map((column) => Float64Array.from(column)),
-  };
+function readCells(json: Json, moved: Int32Array, threads: number, allocators: number, signed: boolean): Cells {
+  const table = object(json.rows, "rows");
+  const node = rows(table.node, "rows.node", moved.length);
+  for (let cell = 0; cell < node.length; cell++) node[cell] = moved[node[cell] as number] as number;
+  const thread = rows(table.thread, "rows.thread", threads);
+  const allocator = rows(table.allocator, "rows.allocator", allocators);
+  const earlier = signed ? Uint8Array.from(rows(table.earlier, "rows.earlier", 2)) : new Uint8Array(node.length);
+  if (new Set([node.length, thread.length, allocator.length, earlier.length]).size > 1)
+    throw new LoadError("rows: columns of different length");
+  return { node, thread, allocator, earlier, values: tenNumbers(table, "rows", node.length) };
 }
 
-function readSections(json: Json, fileIndex: Map<string, number>): Section[] {
-  const listing = object(json.listing ?? { sections: [] }, "listing");
-  return array(listing.sections ?? [], "listing.sections").flatMap((one) => {
-    const section = object(one, "a section of the listing");
-    const file = fileIndex.get(text(section.file, "a section's file"));
-    if (file === undefined) return [];
-    return [{ file, first: number(section.first_line, "first_line"), last: number(section.last_line, "last_line") }];
+/** File rows by name; what is only listed or only has source becomes a file too. */
+class FileRows {
+  private readonly rows: Map<string, number>;
+
+  constructor(private readonly files: FileInfo[]) {
+    this.rows = new Map(files.map((file, row) => [file.name, row]));
+  }
+
+  of(name: string): number {
+    let row = this.rows.get(name);
+    if (row === undefined) {
+      row = this.files.push({ name, kind: "yours" }) - 1;
+      this.rows.set(name, row);
+    }
+    return row;
+  }
+}
+
+function readSections(table: Json, all: string[], files: FileRows): Section[] {
+  const names = strings(table.file, "listing.file", all);
+  const first = numbers(table.first_line, "listing.first_line", names.length);
+  const last = numbers(table.last_line, "listing.last_line", names.length);
+  const notes = texts(table.note, "listing.note");
+  return names.map((name, row) => ({
+    file: files.of(name),
+    first: first[row] as number,
+    last: last[row] as number,
+    note: notes[row] ?? "",
+  }));
+}
+
+/** A newline at the end begins no line. */
+function linesOf(text: string): string[] {
+  return text.replace(/\n$/, "").split("\n");
+}
+
+function readSources(table: Json, all: string[], files: FileRows, earlier: boolean): Map<number, Source> {
+  const names = strings(table.file, "sources.file", all);
+  const first = numbers(table.first_line, "sources.first_line", names.length);
+  const text = texts(table.text, "sources.text");
+  const flags =
+    table.earlier === undefined
+      ? new Float64Array(names.length)
+      : numbers(table.earlier, "sources.earlier", names.length);
+  const pieces = new Map<number, { first: number; lines: string[] }[]>();
+  names.forEach((name, row) => {
+    if ((flags[row] === 1) !== earlier) return;
+    const file = files.of(name);
+    pieces.set(file, [...(pieces.get(file) ?? []), { first: first[row] as number, lines: linesOf(text[row] ?? "") }]);
   });
-}
-
-/** The source of the files, and of the listed parts of files whose whole source is not there. */
-function readSources(json: Json, fileIndex: Map<string, number>): Map<number, Source> {
-  const sources = new Map<number, Source>();
-  for (const [name, lines] of Object.entries(object(json.sources ?? {}, "sources"))) {
-    const file = fileIndex.get(name);
-    if (file !== undefined) sources.set(file, { first: 1, lines: texts(lines, "a source") });
-  }
-  for (const one of array(object(json.listing ?? {}, "listing").sections ?? [], "listing.sections")) {
-    const section = object(one, "a section of the listing");
-    const file = fileIndex.get(text(section.file, "a section's file"));
-    if (file === undefined || section.text === undefined || sources.has(file)) continue;
-    sources.set(file, { first: number(section.first_line, "first_line"), lines: texts(section.text, "a section's text") });
-  }
-  return sources;
+  return new Map([...pieces].map(([file, parts]) => [file, new Source(parts.sort((a, b) => a.first - b.first))]));
 }
 
 export function load(json: unknown): Trace {
   const root = object(json, "The file");
   if (root.format !== "malloc_tracer trace") throw new LoadError("The file is not a trace of malloc_tracer");
   const version = number(root.version, "version");
-  if (version !== KNOWN_VERSION) {
-    throw new LoadError(`The trace has format version ${version}; this page reads version ${KNOWN_VERSION}. Use a newer malloc_tracer`);
+  if (version > KNOWN_VERSION) {
+    throw new LoadError(
+      `The trace has format version ${version}; this page reads up to version ${KNOWN_VERSION}. Use a newer malloc_tracer`,
+    );
   }
-  const files = readFiles(root);
-  const frames = readFrames(root, files);
-  // A file that is only listed (its function never ran) is a file too.
-  const fileIndex = new Map(files.map((file, row) => [file.name, row]));
-  for (const one of array(object(root.listing ?? {}, "listing").sections ?? [], "listing.sections")) {
-    const name = text(object(one, "a section of the listing").file, "a section's file");
-    if (!fileIndex.has(name)) fileIndex.set(name, files.push({ name, kind: "yours" }) - 1);
-  }
-  const nodes = object(root.nodes, "nodes");
-  const parents = numbers(nodes.parent, "nodes.parent");
-  const nodeFrames = rows(nodes.frame, "nodes.frame", frames.length - 1, -1);
-  if (parents.length === 0 || parents.length !== nodeFrames.length) throw new LoadError("nodes has no rows, or not equally many");
+  const all = texts(root.strings, "strings");
+  const table = (name: string) => object(root[name], name);
+  const kinds = texts(table("files").kind, "files.kind");
+  const files: FileInfo[] = strings(table("files").name, "files.name", all).map((name, row) => ({
+    name,
+    kind: KINDS.includes(kinds[row] as Kind) ? (kinds[row] as Kind) : "library",
+  }));
+  const frames = readFrames(root, all, files);
+  const fileRows = new FileRows(files);
+  const parents = rows(table("nodes").parent, "nodes.parent", 2 ** 31);
+  const nodeFrames = rows(table("nodes").frame, "nodes.frame", frames.length - 1, -1);
+  if (parents.length === 0 || parents.length !== nodeFrames.length)
+    throw new LoadError("nodes has no rows, or columns of different length");
   const { moved, ...tree } = preorder(parents, nodeFrames);
-  const threadTable = object(root.threads, "threads");
-  const threadNames = texts(threadTable.name, "threads.name");
-  const threadIds = array(threadTable.id, "threads.id").map(String);
-  const threadNumbers = tenNumbers(threadTable, "threads", threadNames.length);
-  const allocatorTable = object(root.allocators, "allocators");
-  const allocatorNames = texts(allocatorTable.name, "allocators.name");
-  const allocatorNumbers = tenNumbers(allocatorTable, "allocators", allocatorNames.length);
-  const totals = object(root.totals, "totals");
-  const timeline = object(root.timeline ?? { ns: [], live_bytes: [] }, "timeline");
-  const ns = numbers(timeline.ns, "timeline.ns");
+  const threads = strings(table("threads").name, "threads.name", all);
+  const ids = array(table("threads").id, "threads.id");
+  const allocators = strings(table("allocators").name, "allocators.name", all);
+  const signed = root.difference === true;
+  const ns = numbers(table("timeline").ns, "timeline.ns");
+  const lost = strings(table("lost").reason, "lost.reason", all);
+  const lostCounts = numbers(table("lost").count, "lost.count", lost.length);
   const histogram = object(root.histogram ?? { below: [], blocks: [] }, "histogram");
   const below = numbers(histogram.below, "histogram.below");
   const blocks = numbers(histogram.blocks, "histogram.blocks", below.length);
   return {
     name: text(root.name, "name"),
-    pythonVersion: text(root.python_version ?? "", "python_version"),
-    command: text(root.command ?? "", "command"),
-    time: number(root.time ?? 0, "time"),
+    writer: text(root.writer ?? "", "writer"),
+    pythonVersion: text(root.python_version, "python_version"),
+    command: texts(root.command, "command")
+      .map((part) => (/[\s"']/.test(part) || part === "" ? JSON.stringify(part) : part))
+      .join(" "),
+    timeMs: number(root.time_ms, "time_ms"),
     durationNs: number(root.duration_ns, "duration_ns"),
-    signed: root.is_difference === true,
-    totals: METRICS.map(({ key }) => number(totals[key], `totals.${key}`)),
+    signed,
+    totals: METRICS.map(({ key }) => number(table("sum")[key], `sum.${key}`)),
+    sections: readSections(table("listing"), all, fileRows),
+    emptyNote: text(table("listing").empty_note, "listing.empty_note"),
+    sources: readSources(table("sources"), all, fileRows, false),
+    earlierSources: readSources(table("sources"), all, fileRows, true),
     files,
     frames,
     ...tree,
-    cells: readCells(root, moved, threadNames.length, allocatorNames.length),
-    threads: threadNames.map((name, row) => ({ name, id: threadIds[row] ?? "", self: rowOf(threadNumbers, row) })),
-    allocators: allocatorNames.map((name, row) => ({ name, self: rowOf(allocatorNumbers, row) })),
-    hasCells: root.cells !== undefined,
-    sections: readSections(root, fileIndex),
-    sources: readSources(root, fileIndex),
-    timeline: { ns, bytes: numbers(timeline.live_bytes, "timeline.live_bytes", ns.length) },
-    histogram: below.map((limit, row) => ({ below: limit, blocks: blocks[row] as number })),
-    lost: Object.entries(object(root.lost ?? {}, "lost")).map(([what, times]) => [what, number(times, "lost")]),
+    cells: readCells(root, moved, threads.length, allocators.length, signed),
+    threads: threads.map((name, row) => ({ name, id: String(ids[row] ?? "").slice(0, 20) })),
+    allocators,
+    timeline: { ns, bytes: numbers(table("timeline").live_bytes, "timeline.live_bytes", ns.length) },
+    histogram: Array.from(below, (limit, row) => ({ below: limit, blocks: blocks[row] as number })),
+    lost: lost.map((reason, row) => [reason, lostCounts[row] as number]),
   };
 }

@@ -3,8 +3,8 @@ import { gunzipSync, strFromU8 } from "fflate";
 import { render } from "preact";
 import { keepAddress } from "./address";
 import { App } from "./app";
-import { heaviestLine } from "./source_view";
 import { LoadError, load } from "./load";
+import { heaviestLine } from "./source_view";
 import * as state from "./state";
 
 // Reads the trace out of the page and takes over from the static part, which stays if the trace cannot be read.
@@ -29,7 +29,12 @@ async function traceText(): Promise<string> {
 function fail(error: unknown): void {
   const box = document.getElementById("app");
   if (!box) return;
-  const reason = error instanceof LoadError ? error.message : error instanceof SyntaxError ? "The trace in this page is damaged" : String(error);
+  const reason =
+    error instanceof LoadError
+      ? error.message
+      : error instanceof SyntaxError
+        ? "The trace in this page is damaged"
+        : String(error);
   const p = document.createElement("p");
   p.className = "lost";
   p.setAttribute("role", "alert");

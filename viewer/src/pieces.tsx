@@ -1,8 +1,8 @@
 import type { ComponentChildren } from "preact";
-import { METRICS } from "./model";
+import { lineName, METRICS } from "./model";
 import { percent } from "./numbers";
 import * as state from "./state";
-import { middleCut, printable } from "./text";
+import { middleCut, printable, shortPath } from "./text";
 
 // Small parts that several views use.
 
@@ -17,9 +17,11 @@ export function Name({ text, limit = 300 }: { text: string; limit?: number }) {
 export function Num({ metric, value, nothing = false }: { metric: number; value: number; nothing?: boolean }) {
   if (nothing) return null;
   const sign = state.trace().signed ? (value > 0 ? "grow" : value < 0 ? "shrink" : "") : "";
+  const text = state.shown(metric, value);
+  // Sizes stand in columns aligned on their unit: "7.9 KiB" above "60 B  ".
   return (
     <span class={`num ${sign}`} title={state.exact(metric, value)}>
-      {state.shown(metric, value)}
+      {text.endsWith(" B") ? `${text}\u00a0\u00a0` : text}
     </span>
   );
 }
@@ -30,7 +32,7 @@ export function Bar(props: { metric: number; self: number; total: number; own: b
   const whole = Math.abs(barWhole(metric));
   const share = (value: number) => (whole > 0 ? Math.min(100, (100 * Math.abs(value)) / whole) : 0);
   const value = own ? self : total;
-  const sign = state.trace().signed ? (value > 0 ? "grow" : "shrink") : "";
+  const sign = state.trace().signed ? ((value || total) > 0 ? "grow" : "shrink") : "";
   return (
     <div class={`bar ${sign}`}>
       {total !== 0 && <i class="all" style={{ width: `max(2px, ${share(total)}%)` }} />}
@@ -42,16 +44,28 @@ export function Bar(props: { metric: number; self: number; total: number; own: b
 
 /** What a full bar stands for: the scope's number; in a comparison all changes together. */
 export function barWhole(metric: number): number {
-  const { weight, all } = state.sums.value;
-  return (weight ? weight[metric]?.[0] : all[metric]) ?? 0;
+  const { changes, all } = state.sums.value;
+  return (state.trace().signed ? changes : all)[metric] ?? 0;
 }
 
+/** Of the scope's number; of a change, in relation to what the scope had before. */
 export function share(metric: number, value: number): string {
-  return percent(value, state.trace().signed ? barWhole(metric) : (state.sums.value.all[metric] ?? 0));
+  const whole = state.sums.value.all[metric] ?? 0;
+  if (!state.trace().signed) return percent(value, whole);
+  const text = percent(value, (state.sumsNow.value.all[metric] ?? 0) - whole);
+  return value > 0 && text ? `+${text}` : text;
 }
 
 /** All ten numbers, exact, self and total. */
-export function TenNumbers({ self, total, parent }: { self: Float64Array; total: Float64Array; parent?: Float64Array | null }) {
+export function TenNumbers({
+  self,
+  total,
+  parent,
+}: {
+  self: Float64Array;
+  total: Float64Array;
+  parent?: Float64Array | null;
+}) {
   return (
     <table class="ten">
       <thead>
@@ -59,7 +73,7 @@ export function TenNumbers({ self, total, parent }: { self: Float64Array; total:
           <th scope="col">number</th>
           <th scope="col">self</th>
           <th scope="col">total</th>
-          <th scope="col">of scope</th>
+          <th scope="col">{state.trace().signed ? "of scope before" : "of scope"}</th>
           {parent && <th scope="col">of caller</th>}
         </tr>
       </thead>
@@ -80,23 +94,40 @@ export function TenNumbers({ self, total, parent }: { self: Float64Array; total:
   );
 }
 
-export function Place({ file, line, full = false }: { file: number; line: number; full?: boolean }) {
-  const name = state.trace().files[file]?.name ?? "";
-  if (name === "<native>") return <span class="muted">&lt;native&gt;</span>;
-  const text = full ? name : name.split("/").slice(-2).join("/");
+/** A link to a line of the source, as an address that can be kept. */
+export function Go(props: {
+  file: number;
+  line: number;
+  title?: string;
+  current?: boolean;
+  children: ComponentChildren;
+}) {
+  const { file, line } = props;
   return (
     <a
-      href="#"
+      href={`#v=source&f=${file}&l=${line}`}
       class="place"
-      title={middleCut(printable(name), 500)}
+      title={props.title}
+      aria-current={props.current ? "true" : undefined}
       onClick={(event) => {
         event.preventDefault();
         event.stopPropagation();
         state.goToLine(file, line);
       }}
     >
-      <Name text={line > 0 ? `${text}:${line}` : text} limit={60} />
+      {props.children}
     </a>
+  );
+}
+
+export function Place({ file, line, full = false }: { file: number; line: number; full?: boolean }) {
+  const name = state.trace().files[file]?.name ?? "";
+  if (name === "<native>") return <span class="muted">&lt;native&gt;</span>;
+  const text = full ? name : shortPath(name);
+  return (
+    <Go file={file} line={line} title={middleCut(printable(name), 500)}>
+      <Name text={line ? `${text}:${lineName(line)}` : text} limit={60} />
+    </Go>
   );
 }
 

@@ -3,8 +3,8 @@ import type { VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Grid, type RowMark } from "./grid";
 import { highlight, type Token } from "./highlight";
-import { KINDS, METRICS, type Kind } from "./model";
-import { Bar, copy, Empty, Name, Num, share, TenNumbers } from "./pieces";
+import { KINDS, type Kind, lineName, METRICS, type Source } from "./model";
+import { Bar, copy, Empty, Go, Name, Num, share, TenNumbers } from "./pieces";
 import * as state from "./state";
 import type { Place } from "./sums";
 import { csv, matcher, printable, shortPath } from "./text";
@@ -42,9 +42,21 @@ const places = computed(() => {
   return byFile;
 });
 
-function tokensOf(file: number): Token[][] {
-  const source = state.trace().sources.get(file);
-  return source ? highlight(state.trace().files[file]?.name ?? "", source.lines) : [];
+/** The coloured lines of a file by number; lines that only the earlier source has by their negative number. */
+function tokensOf(file: number): Map<number, Token[]> {
+  const trace = state.trace();
+  const name = trace.files[file]?.name ?? "";
+  const tokens = new Map<number, Token[]>();
+  const add = (source: Source | undefined, sign: number) => {
+    for (const { first, lines } of source?.pieces ?? []) {
+      highlight(name, lines).forEach((line, index) => {
+        tokens.set(sign * (first + index), line);
+      });
+    }
+  };
+  add(trace.sources.get(file), 1);
+  if ([...(places.value.get(file)?.keys() ?? [])].some((number) => number < 0)) add(trace.earlierSources.get(file), -1);
+  return tokens;
 }
 
 /** Who is called from a line and who calls it, each with the numbers that pass there. */
@@ -81,43 +93,68 @@ export function callsOf(place: Place): Call[] {
   return [...[...calls.values()].filter(happened).sort(order), ...[...callers.values()].filter(happened).sort(order)];
 }
 
-function lineRows(file: number, tokens: Token[][]): Row[] {
+/** The line of today's source after which a line of the earlier one stood: where the nearest line above it is now. */
+function formerPlace(file: number, number: number): number {
   const trace = state.trace();
-  const source = trace.sources.get(file);
+  const now = trace.sources.get(file);
+  const before = trace.earlierSources.get(file);
+  if (!now || !before) return number;
+  for (let above = number - 1; above >= Math.max(1, number - 50); above--) {
+    const text = before.line(above)?.trim();
+    if (!text) continue;
+    for (let by = 0; by <= 50; by++) {
+      if (now.line(above + by)?.trim() === text) return above + by;
+      if (now.line(above - by)?.trim() === text) return above - by;
+    }
+  }
+  return number;
+}
+
+function lineRows(file: number, tokens: Map<number, Token[]>): Row[] {
+  const trace = state.trace();
   const here = places.value.get(file) ?? new Map<number, Place>();
   const rows: Row[] = [];
-  const addLine = (number: number, text: Token[]) => {
+  const left = new Set(here.keys());
+  const add = (number: number, missing = "") => {
     const place = here.get(number);
-    rows.push({ type: "line", number, text, place });
+    left.delete(number);
+    rows.push({ type: "line", number, text: tokens.get(number) ?? [{ kind: "comment", text: missing }], place });
     if (place && opened.value.has(`${file}:${number}`)) {
       for (const call of callsOf(place)) rows.push({ type: "call", line: number, call });
     }
   };
-  if (!source) {
-    for (const number of [...here.keys()].sort((a, b) => a - b)) addLine(number, [{ kind: "comment", text: "source not available" }]);
-    return rows;
+  const gone = new Map<number, number[]>();
+  for (const number of [...here.keys()].sort((a, b) => b - a)) {
+    if (number >= 0 || !tokens.has(number)) continue;
+    const after = formerPlace(file, -number);
+    gone.set(after, [...(gone.get(after) ?? []), number]);
   }
-  const sections = trace.sections.filter((one) => one.file === file).map((one): [number, number] => [one.first, one.last]);
-  const shown = shownLines(source.lines, source.first, here.keys(), sections);
-  const hit = line.value - source.first;
-  let gap = -1;
-  const close = (at: number) => {
-    if (gap >= 0) rows.push({ type: "gap", from: source.first + gap, to: source.first + at - 1 });
-    gap = -1;
-  };
-  for (let i = 0; i < source.lines.length; i++) {
-    const number = source.first + i;
-    if (shown[i] || everything.value || i === hit || revealed.value.has(`${file}:${number}`)) {
-      close(i);
-      addLine(number, tokens[i] ?? []);
-    } else if (gap < 0) gap = i;
-  }
-  close(source.lines.length);
-  // Numbers of lines beyond the text: the file was changed since.
-  for (const number of here.keys()) {
-    if (number < source.first || number >= source.first + source.lines.length) {
-      addLine(number, [{ kind: "comment", text: number === 0 ? "no line known" : "line not in the source" }]);
+  const sections = trace.sections
+    .filter((one) => one.file === file)
+    .map((one): [number, number] => [one.first, one.last]);
+  for (const { first, lines } of trace.sources.get(file)?.pieces ?? []) {
+    const shown = shownLines(lines, first, [...here.keys(), ...gone.keys()], sections);
+    let gap = 0;
+    const close = (next: number) => {
+      if (gap > 0) rows.push({ type: "gap", from: gap, to: next - 1 });
+      gap = 0;
+    };
+    for (let i = 0; i < lines.length; i++) {
+      const number = first + i;
+      if (shown[i] || everything.value || number === line.value || revealed.value.has(`${file}:${number}`)) {
+        close(number);
+        add(number);
+        for (const former of gone.get(number) ?? []) add(former);
+      } else if (gap === 0) gap = number;
     }
+    close(first + lines.length);
+  }
+  // What is not in the text: a file without source, changed since, or blocks without a line.
+  for (const number of [...left].sort((a, b) => a - b)) {
+    add(
+      number,
+      trace.sources.has(file) ? "line not in the source" : number === 0 ? "no line is known" : "source not available",
+    );
   }
   return rows;
 }
@@ -138,9 +175,11 @@ export function step(direction: 1 | -1): void {
   const numbers = new Set<number>();
   if (state.query.value && source) {
     const pattern = matcher(state.query.value);
-    source.lines.forEach((text, index) => {
-      if (pattern.test(text)) numbers.add(source.first + index);
-    });
+    for (const { first, lines } of source.pieces) {
+      lines.forEach((text, index) => {
+        if (pattern.test(text)) numbers.add(first + index);
+      });
+    }
   } else for (const number of places.value.get(state.file.value)?.keys() ?? []) numbers.add(number);
   const sorted = [...numbers].sort((a, b) => direction * (a - b));
   const next = sorted.find((number) => direction * (number - line.value) > 0) ?? sorted[0];
@@ -168,11 +207,12 @@ function toggle(set: ReadonlySet<string>, key: string): ReadonlySet<string> {
 export function SourceView() {
   const trace = state.trace();
   const file = state.file.value;
-  const tokens = useMemo(() => tokensOf(file), [file]);
+  const tokens = useMemo(() => tokensOf(file), [file, places.value]);
   const rows = lineRows(file, tokens);
   const wanted = state.columns.value.includes(state.metric.value)
     ? state.columns.value
     : [state.metric.value, ...state.columns.value];
+  const columns = wanted.length + (trace.signed ? 4 : 2);
   const selected = rows.findIndex((row) => row.type === "line" && row.number === line.value);
   const pattern = state.query.value ? matcher(state.query.value) : null;
   const open = (number: number) => {
@@ -184,7 +224,7 @@ export function SourceView() {
       return (
         <tr {...mark} key={`gap${one.from}`} class={`gap ${mark.class}`}>
           <td class="number" />
-          <td colSpan={wanted.length + 1}>
+          <td colSpan={columns - 1}>
             <button
               type="button"
               onClick={() => {
@@ -193,7 +233,7 @@ export function SourceView() {
                 revealed.value = next;
               }}
             >
-              {one.to - one.from + 1} lines without events, {one.from}–{one.to}
+              {one.to - one.from + 1} {one.to === one.from ? "line" : "lines"} without events, {one.from}–{one.to}
             </button>
           </td>
         </tr>
@@ -206,13 +246,21 @@ export function SourceView() {
       <tr
         {...mark}
         key={one.number}
-        class={`${mark.class} ${hit ? "hit" : ""} ${place ? "" : "quiet"}`}
+        class={`${mark.class} ${hit ? "hit" : ""} ${place ? "" : "quiet"} ${one.number < 0 ? "gone" : ""}`}
         onClick={() => {
           line.value = one.number;
         }}
         onDblClick={() => place && open(one.number)}
       >
-        <td class="number">{one.number}</td>
+        <td class="number">{Math.abs(one.number)}</td>
+        {trace.signed && (
+          <>
+            <td class="fate">
+              {place && state.fate(place.sides, (state.own.value ? place.self : place.total)[state.metric.value] ?? 0)}
+            </td>
+            <td class="n">{place && <Now place={place} />}</td>
+          </>
+        )}
         {wanted.map((metric) => (
           <td key={metric} class={metric === state.metric.value ? "bars" : "n"}>
             {place && numberCell(place, metric)}
@@ -225,7 +273,7 @@ export function SourceView() {
               class="twist"
               tabIndex={-1}
               aria-expanded={opened.value.has(`${file}:${one.number}`)}
-              aria-label={`Callers and callees of line ${one.number}`}
+              aria-label={`Callers and callees of line ${lineName(one.number)}`}
               onClick={(event) => {
                 event.stopPropagation();
                 open(one.number);
@@ -261,8 +309,12 @@ export function SourceView() {
         <h2 class="path">
           <Name text={trace.files[file]?.name ?? ""} limit={120} />
           <label class="check">
-            <input type="checkbox" checked={everything.value} onChange={(event) => (everything.value = event.currentTarget.checked)} /> all
-            lines
+            <input
+              type="checkbox"
+              checked={everything.value}
+              onChange={(event) => (everything.value = event.currentTarget.checked)}
+            />{" "}
+            all lines
           </label>
         </h2>
         {rows.length === 0 ? (
@@ -275,7 +327,7 @@ export function SourceView() {
               label={`Source with numbers: ${shortPath(printable(trace.files[file]?.name ?? ""))}`}
               rows={rows.length}
               rowHeight={ROW}
-              columns={wanted.length + 2}
+              columns={columns}
               selected={selected}
               select={(index) => {
                 const one = rows[index];
@@ -283,7 +335,10 @@ export function SourceView() {
                 else if (one) {
                   // Rows that are no lines are stepped over.
                   const next = rows.slice(index).find((other) => other.type === "line");
-                  const before = rows.slice(0, index).reverse().find((other) => other.type === "line");
+                  const before = rows
+                    .slice(0, index)
+                    .reverse()
+                    .find((other) => other.type === "line");
                   const to = index > selected ? (next ?? before) : (before ?? next);
                   if (to?.type === "line") line.value = to.number;
                 }
@@ -295,6 +350,16 @@ export function SourceView() {
                   <th scope="col" class="number">
                     line
                   </th>
+                  {trace.signed && (
+                    <>
+                      <th scope="col" class="fate">
+                        change
+                      </th>
+                      <th scope="col" class="n">
+                        {METRICS[state.metric.value]?.label} {state.swapped.value ? "before" : "now"}
+                      </th>
+                    </>
+                  )}
                   {wanted.map((metric) => (
                     <th
                       key={metric}
@@ -315,10 +380,12 @@ export function SourceView() {
           </div>
         )}
         {current && (
-          <aside class="detail" aria-label={`Line ${line.value}, exact`}>
+          <aside class="detail" aria-label={`Line ${lineName(line.value)}, exact`}>
             <p>
-              Line {line.value} in <Name text={current.function} limit={100} />: {share(state.metric.value, current.total[state.metric.value] ?? 0)}{" "}
-              of {METRICS[state.metric.value]?.label}, total
+              Line {lineName(line.value)} in <Name text={current.function} limit={100} />:{" "}
+              {share(state.metric.value, current.total[state.metric.value] ?? 0)}{" "}
+              {trace.signed ? "in relation to the scope's" : "of"} {METRICS[state.metric.value]?.label}
+              {trace.signed && " before"}, total
             </p>
             <TenNumbers self={current.self} total={current.total} />
           </aside>
@@ -328,11 +395,22 @@ export function SourceView() {
   );
 }
 
+/** What a changed line has now. */
+function Now({ place }: { place: Place }) {
+  const metric = state.metric.value;
+  const now = nowPlaces.value.get(place.id);
+  const value = (state.own.value ? now?.self : now?.total)?.[metric];
+  if (value === undefined) return <span class="muted">–</span>;
+  return <span title={state.exact(metric, value)}>{state.plain(metric, value)}</span>;
+}
+
+const nowPlaces = computed(() => new Map(state.sumsNow.value.tables.lines.map((place) => [place.id, place])));
+
 function numberCell(place: Place, metric: number) {
   const self = place.self[metric] ?? 0;
   const total = place.total[metric] ?? 0;
   // Without any allocation of its own the line only stands on stacks.
-  const onStackOnly = state.own.value && !place.self.some((value) => value !== 0);
+  const onStackOnly = state.own.value && place.ownSides === 0;
   if (metric === state.metric.value) {
     return (
       <>
@@ -350,6 +428,7 @@ function callRow(call: Call, mark: RowMark, wanted: readonly number[], index: nu
   return (
     <tr {...mark} key={`call${index}`} class={`call ${mark.class}`}>
       <td class="number" />
+      {trace.signed && <td colSpan={2} />}
       {wanted.map((metric) => (
         <td key={metric} class={metric === state.metric.value ? "bars" : "n"}>
           <Num metric={metric} value={call.numbers[metric] ?? 0} />
@@ -357,16 +436,12 @@ function callRow(call: Call, mark: RowMark, wanted: readonly number[], index: nu
       ))}
       <td class="code">
         <span class="muted">{call.direction} </span>
-        <a
-          href="#"
-          onClick={(event) => {
-            event.preventDefault();
-            event.stopPropagation();
-            state.goToLine(frame?.file ?? 0, frame?.line ?? 0);
-          }}
-        >
-          <Name text={`${shortPath(trace.files[frame?.file ?? 0]?.name ?? "")}:${frame?.line} ${frame?.function}`} limit={120} />
-        </a>{" "}
+        <Go file={frame?.file ?? 0} line={frame?.line ?? 0}>
+          <Name
+            text={`${shortPath(trace.files[frame?.file ?? 0]?.name ?? "")}:${lineName(frame?.line ?? 0)} ${frame?.function}`}
+            limit={120}
+          />
+        </Go>{" "}
         <span class="muted">{share(state.metric.value, call.numbers[state.metric.value] ?? 0)}</span>
       </td>
     </tr>
@@ -416,25 +491,26 @@ function Files() {
         </select>
       </label>
       {groups.map((group) => (
-        <details key={group.kind} class="wide" open={group.kind === "yours" || group.files.some((one) => one.file === state.file.value)}>
+        <details
+          key={group.kind}
+          class="wide"
+          open={group.kind === "yours" || group.files.some((one) => one.file === state.file.value)}
+        >
           <summary>
             {KIND_TITLES[group.kind]} ({group.files.length})
           </summary>
           <ul>
             {group.files.slice(0, 500).map(({ file, value }) => (
               <li key={file}>
-                <a
-                  href="#"
-                  aria-current={file === state.file.value ? "true" : undefined}
+                <Go
+                  file={file}
+                  line={heaviestLine(file)}
+                  current={file === state.file.value}
                   title={printable(trace.files[file]?.name ?? "").slice(0, 500)}
-                  onClick={(event) => {
-                    event.preventDefault();
-                    openFile(file);
-                  }}
                 >
                   <Name text={name(file)} limit={40} />
                   <Num metric={metric} value={value} />
-                </a>
+                </Go>
               </li>
             ))}
           </ul>
@@ -446,13 +522,23 @@ function Files() {
 }
 
 function EmptyFile() {
-  if (state.sums.value.tables.lines.length > 0) {
+  const trace = state.trace();
+  const note = trace.emptyNote || trace.sections.find((one) => one.file === state.file.value)?.note;
+  if (state.filtersActive())
     return <Empty>No events in this file under the filters. Choose another file, or clear the filters above.</Empty>;
+  if (state.sums.value.tables.lines.length > 0) {
+    return (
+      <Empty>
+        {note ? printable(note) : "There is neither source of this file in the trace nor any event in it."} Choose
+        another file.
+      </Empty>
+    );
   }
   return (
     <Empty>
-      Nothing was allocated in this scope. If something should have been: did the traced function run (a cached result does not), and in the
-      thread that was traced?
+      {note && `${printable(note)} `}
+      Nothing was allocated in this scope. If something should have been: did the traced function run (a cached result
+      does not), and in the thread that was traced?
     </Empty>
   );
 }

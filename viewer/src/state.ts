@@ -1,7 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { LIVE, METRICS, metricIndex, type Trace } from "./model";
 import { count, signed, size } from "./numbers";
-import { placings, sum, TABLES, type Table } from "./sums";
+import { BEFORE, NOW, placings, sum, TABLES, type Table } from "./sums";
 import { type Item, Tree } from "./tree";
 
 // What the user has chosen, and what follows from it. One trace per page, so the state is the module's.
@@ -17,6 +17,8 @@ export function setTrace(value: Trace): void {
   loaded = value;
   placed = placings(value);
   file.value = firstFile(value);
+  // In a difference rows that have not changed are behind a chip at first.
+  if (value.signed) threshold.value = 1;
 }
 
 export function trace(): Trace {
@@ -28,7 +30,9 @@ function firstFile(value: Trace): number {
   const listed = value.sections[0];
   if (listed) return listed.file;
   const rows = sums.value.tables.files;
-  const best = rows.filter((row) => value.files[row.file]?.kind === "yours").sort((a, b) => (b.total[LIVE] as number) - (a.total[LIVE] as number));
+  const best = rows
+    .filter((row) => value.files[row.file]?.kind === "yours")
+    .sort((a, b) => (b.total[LIVE] as number) - (a.total[LIVE] as number));
   return (best[0] ?? rows[0])?.file ?? 0;
 }
 
@@ -63,17 +67,27 @@ export const helpOpen = signal(false);
 export const keysOff = signal(false);
 export const printing = signal(false);
 
-export const sums = computed(() => {
-  const value = sum(trace(), placed ?? placings(trace()), { thread: thread.value, allocator: allocator.value });
-  if (!swapped.value) return value;
+function summed(side: "both" | "now" | "before", negated: boolean) {
+  const value = sum(trace(), placed ?? placings(trace()), { thread: thread.value, allocator: allocator.value, side });
+  if (!negated) return value;
   const negate = (column: Float64Array) => column.map((one) => (one === 0 ? 0 : -one));
   const tables = Object.fromEntries(
-    TABLES.map((name) => [name, value.tables[name].map((row) => ({ ...row, self: negate(row.self), total: negate(row.total) }))]),
+    TABLES.map((name) => [
+      name,
+      value.tables[name].map((row) => ({ ...row, self: negate(row.self), total: negate(row.total) })),
+    ]),
   ) as typeof value.tables;
   return { ...value, self: value.self.map(negate), total: value.total.map(negate), all: negate(value.all), tables };
-});
+}
 
-export const tree = computed(() => new Tree(trace(), sums.value, { metric: metric.value, inverted: inverted.value, folded: folded.value }));
+export const sums = computed(() => summed("both", swapped.value));
+
+/** In a difference: what there is now, or with the sides swapped, what there was before. */
+export const sumsNow = computed(() => summed(swapped.value ? "before" : "now", swapped.value));
+
+export const tree = computed(
+  () => new Tree(trace(), sums.value, { metric: metric.value, inverted: inverted.value, folded: folded.value }),
+);
 
 export const zoomItem = computed<Item>(() => {
   if (zoom.value === 0) return tree.value.root;
@@ -92,9 +106,17 @@ export function exact(index: number, value: number): string {
   return (trace().signed ? signed(value, count) : count(value)) + unit;
 }
 
-/** The word beside the sign. */
-export function change(value: number): string {
-  return value > 0 ? "grown" : value < 0 ? "shrunk" : "same";
+/** A number of one side of a difference, which has no sign. */
+export function plain(index: number, value: number): string {
+  return METRICS[index]?.unit === "bytes" ? size(value) : count(value);
+}
+
+/** The word beside a change: one side may not have the place at all. */
+export function fate(sides: number, value: number): string {
+  const only: Record<number, string> = swapped.value
+    ? { [NOW]: "gone", [BEFORE]: "new" }
+    : { [NOW]: "new", [BEFORE]: "gone" };
+  return only[sides] ?? (value > 0 ? "grown" : value < 0 ? "shrunk" : "same");
 }
 
 export function goToLine(fileIndex: number, number: number): void {
@@ -120,7 +142,9 @@ export type Theme = "system" | "light" | "dark";
 export const theme = signal<Theme>("system");
 const systemDark = signal(false);
 /** Canvases are drawn anew when this changes. */
-export const darkNow = computed(() => theme.value === "dark" || (theme.value === "system" && systemDark.value && !printing.value));
+export const darkNow = computed(
+  () => theme.value === "dark" || (theme.value === "system" && systemDark.value && !printing.value),
+);
 
 export function followSystemTheme(): void {
   const query = matchMedia("(prefers-color-scheme: dark)");

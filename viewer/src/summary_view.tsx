@@ -1,4 +1,4 @@
-import { METRICS, PEAK, TEMPORARY, LIVE, ALLOCATED, COUNT } from "./model";
+import { ALLOCATED, COUNT, LIVE, lineText, METRICS, PEAK, TEMPORARY } from "./model";
 import { count, duration, percent, size } from "./numbers";
 import { barWhole, Empty, Name, Num, Place, share } from "./pieces";
 import * as state from "./state";
@@ -21,7 +21,7 @@ const CARDS: [number, string][] = [
   [PEAK, "peak"],
   [ALLOCATED, "allocated"],
   [6, "freed"],
-  [COUNT, "blocks"],
+  [COUNT, "blocks allocated"],
   [TEMPORARY, "temporary"],
 ];
 
@@ -36,7 +36,9 @@ function Cards() {
             <small>
               {METRICS[metric]?.unit === "bytes"
                 ? `in ${state.shown(metric + 1, all[metric + 1] ?? 0)} blocks`
-                : percent(all[metric] ?? 0, state.trace().signed ? 0 : (all[COUNT] ?? 0))}
+                : state.trace().signed || metric === COUNT
+                  ? ""
+                  : percent(all[metric] ?? 0, all[COUNT] ?? 0)}
             </small>
           </button>
         </li>
@@ -60,11 +62,20 @@ export function Timeline() {
   const peak = bytes.indexOf(Math.max(...bytes));
   const peakX = x(ns[peak] ?? 0);
   // Live bytes stay as they are until the next event: steps, not slopes.
-  const line = ns.map((at, index) => `${index > 0 ? `H${x(at).toFixed(1)}` : `M${x(at).toFixed(1)},${HEIGHT}`}V${y(bytes[index] ?? 0).toFixed(1)}`).join("");
+  const line = Array.from(
+    ns,
+    (at, index) =>
+      `${index > 0 ? `H${x(at).toFixed(1)}` : `M${x(at).toFixed(1)},${HEIGHT}`}V${y(bytes[index] ?? 0).toFixed(1)}`,
+  ).join("");
   const text = `${size(bytes[peak] ?? 0)} at ${duration(ns[peak] ?? 0)}`;
   return (
     <figure>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Live bytes over time. Highest: ${text}.`} preserveAspectRatio="none">
+      <svg
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        role="img"
+        aria-label={`Live bytes over time. Highest: ${text}.`}
+        preserveAspectRatio="none"
+      >
         <path class="area" d={`${line}H${WIDTH}V${HEIGHT}Z`} />
         <line class="peak" x1={peakX} x2={peakX} y1={0} y2={HEIGHT} />
       </svg>
@@ -98,7 +109,9 @@ function Histogram() {
             <th scope="row">&lt; {size(row.below)}</th>
             <td class="bars">
               <div class="bar">
-                {row.blocks !== 0 && <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(row.blocks)) / most}%)` }} />}
+                {row.blocks !== 0 && (
+                  <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(row.blocks)) / most}%)` }} />
+                )}
                 <span class="num">{count(row.blocks)}</span>
               </div>
             </td>
@@ -140,8 +153,7 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
           </thead>
           <tbody>
             {sorted.slice(0, rows).map((row) => {
-              const source = trace.sources.get(row.file);
-              const code = source?.lines[row.line - source.first]?.trim();
+              const code = lineText(trace, row.file, row.line)?.trim();
               const sign = trace.signed ? (value(row) > 0 ? "grow" : "shrink") : "";
               return (
                 <tr key={row.id}>
@@ -151,10 +163,14 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
                       <Num metric={metric} value={value(row)} />
                     </div>
                   </td>
-                  <td class="n">{trace.signed ? state.change(value(row)) : share(metric, value(row))}</td>
+                  <td class="n">{trace.signed ? state.fate(row.sides, value(row)) : share(metric, value(row))}</td>
                   <td class="name">
                     {row.file < 0 ? <Name text={row.function} /> : <Place file={row.file} line={row.line} />}{" "}
-                    {table === "lines" && <code><Name text={code || row.function} limit={80} /></code>}
+                    {table === "lines" && (
+                      <code>
+                        <Name text={code || row.function} limit={80} />
+                      </code>
+                    )}
                     {table === "functions" && <Name text={row.function} limit={80} />}
                   </td>
                 </tr>
@@ -179,11 +195,20 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
 function Run() {
   const trace = state.trace();
   const facts: [string, string][] = [
-    ["made", trace.time > 0 ? new Date(trace.time * 1000).toISOString().replace("T", " ").slice(0, 19).concat(" UTC") : "not known"],
-    ["duration", trace.signed && trace.durationNs < 0 ? `${duration(-trace.durationNs)} less` : duration(trace.durationNs)],
+    [
+      "made",
+      trace.timeMs > 0
+        ? new Date(trace.timeMs).toISOString().replace("T", " ").slice(0, 19).concat(" UTC")
+        : "not known",
+    ],
+    [
+      "duration",
+      trace.signed && trace.durationNs < 0 ? `${duration(-trace.durationNs)} less` : duration(trace.durationNs),
+    ],
     ["Python", trace.pythonVersion || "none, or different ones"],
+    ["lost", trace.lost.length === 0 ? "nothing: every event is in the numbers" : "see above"],
     ["frames", `${count(trace.nodeFrame.length - 1)} nodes in ${count(trace.files.length)} files`],
-    ["format", "malloc_tracer trace, version 1"],
+    ["written by", printable(trace.writer)],
   ];
   return (
     <dl>
@@ -217,14 +242,14 @@ export function Lost() {
   if (lost.length === 0) return null;
   return (
     <p class="lost">
-      <b>Lost:</b> {lost.map(([what, times]) => `${printable(what)}: ${count(times)}`).join("; ")}. The numbers are too low by these events.
+      <b>Lost:</b> {lost.map(([what, times]) => `${printable(what)}: ${count(times)}`).join("; ")}. The numbers are too
+      low by these events.
     </p>
   );
 }
 
 export function SummaryView() {
   const trace = state.trace();
-  if (trace.signed && state.sums.value.tables.lines.length === 0) return <Empty>No difference: every number is the same in both runs.</Empty>;
   return (
     <div class="summary">
       <Cards />
@@ -235,7 +260,12 @@ export function SummaryView() {
         </section>
       )}
       <div class="columns">
-        <Top title={trace.signed ? "Change of the peak, by line" : "What the peak was made of"} table="lines" metric={PEAK} rows={8} />
+        <Top
+          title={trace.signed ? "Change of the peak, by line" : "What the peak was made of"}
+          table="lines"
+          metric={PEAK}
+          rows={8}
+        />
         <Top title="Live, by line" table="lines" metric={LIVE} />
         <Top title="Allocated, by line" table="lines" metric={ALLOCATED} />
         <Top title="Blocks, by line" table="lines" metric={COUNT} />
@@ -254,10 +284,6 @@ export function SummaryView() {
           <Run />
         </section>
       </div>
-      <section class="wide-section">
-        <h3>Lost</h3>
-        {trace.lost.length === 0 ? <p>Nothing: every event is in the numbers.</p> : <Lost />}
-      </section>
     </div>
   );
 }

@@ -5,6 +5,8 @@ import { METRICS, type Trace } from "./model";
 export interface Filter {
   thread: number; // -1: all
   allocator: number; // -1: all
+  /** In a difference: both sides, or one of them alone. */
+  side: "both" | "now" | "before";
 }
 
 /** One line of a table: where, and its twenty numbers. */
@@ -15,7 +17,13 @@ export interface Place {
   line: number; // 0: the place is no line
   self: Float64Array;
   total: Float64Array;
+  /** NOW, BEFORE (only in a difference) or both: whether there are events at the place, and at the place or below it. */
+  ownSides: number;
+  sides: number;
 }
+
+export const NOW = 1;
+export const BEFORE = 2;
 
 export type Table = "lines" | "functions" | "files" | "threads" | "allocators";
 export const TABLES: readonly Table[] = ["lines", "functions", "files", "threads", "allocators"];
@@ -24,12 +32,14 @@ export interface Sums {
   /** By metric, then node. */
   self: Float64Array[];
   total: Float64Array[];
-  /** Width of a node where numbers may be negative: the changes of its subtree, each as its absolute value. */
+  /** Width of a node in a difference: the larger of its sides, summed over its subtree. */
   weight: Float64Array[] | null;
+  /** In a difference: all changes of lines together, each as its absolute value. */
+  changes: Float64Array;
   tables: Record<Table, Place[]>;
   /** The trace's ten numbers under the filter. */
   all: Float64Array;
-  /** Nodes with events of their own, and nodes with events of their own or below. */
+  /** Nodes with events of their own, and nodes with events of their own or below: NOW, BEFORE or both. */
   ran: Uint8Array;
   ranBelow: Uint8Array;
 }
@@ -96,27 +106,46 @@ export function placings(trace: Trace): Placings {
   };
 }
 
-function tableOf(placed: Placing, self: Float64Array[], total: Float64Array[], shown: Uint8Array): Place[] {
-  const rows: Place[] = placed.places.map((place, id) => ({
-    id,
-    ...place,
-    self: new Float64Array(METRICS.length),
-    total: new Float64Array(METRICS.length),
-  }));
-  const used = new Uint8Array(rows.length);
-  for (let node = 0; node < placed.place.length; node++) {
-    if (!shown[node]) continue;
-    const id = placed.place[node] as number;
-    const row = rows[id] as Place;
-    used[id] = 1;
-    for (let metric = 0; metric < METRICS.length; metric++) {
-      const own = self[metric]?.[node] as number;
-      if (own !== 0) row.self[metric] = (row.self[metric] as number) + own;
-      const below = node === 0 ? own : placed.outermost[node] ? (total[metric]?.[node] as number) : 0;
-      if (below !== 0) row.total[metric] = (row.total[metric] as number) + below;
+const TEN = METRICS.length;
+
+function tableOf(
+  placed: Placing,
+  self: Float64Array[],
+  total: Float64Array[],
+  shown: Uint8Array,
+  ran: Uint8Array,
+): Place[] {
+  const { place, outermost, places } = placed;
+  // The numbers of all rows in two arrays: this runs over ten numbers of every node.
+  const selves = new Float64Array(places.length * TEN);
+  const totals = new Float64Array(places.length * TEN);
+  const sides = new Uint8Array(places.length);
+  const ownSides = new Uint8Array(places.length);
+  for (let node = 0; node < place.length; node++) {
+    (sides[place[node] as number] as number) |= shown[node] as number;
+    (ownSides[place[node] as number] as number) |= ran[node] as number;
+  }
+  for (let metric = 0; metric < TEN; metric++) {
+    const own = self[metric] as Float64Array;
+    const below = total[metric] as Float64Array;
+    for (let node = 0; node < place.length; node++) {
+      const at = (place[node] as number) * TEN + metric;
+      (selves[at] as number) += own[node] as number;
+      // The root is no call: only its own blocks are without a frame.
+      if (node === 0) (totals[at] as number) += own[node] as number;
+      else if (outermost[node]) (totals[at] as number) += below[node] as number;
     }
   }
-  return rows.filter((row) => used[row.id]);
+  return places
+    .map((one, id) => ({
+      id,
+      ...one,
+      self: selves.subarray(id * TEN, id * TEN + TEN),
+      total: totals.subarray(id * TEN, id * TEN + TEN),
+      ownSides: ownSides[id] as number,
+      sides: sides[id] as number,
+    }))
+    .filter((row) => row.sides > 0);
 }
 
 /** Sums the trace's cells that pass the filter. Nodes without any event below them do not appear in the tables. */
@@ -124,75 +153,83 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
   const size = trace.nodeFrame.length;
   const { cells } = trace;
   const self = METRICS.map(() => new Float64Array(size));
-  const ran = new Uint8Array(size);
-  const byThread = trace.threads.map((thread, id) => part(id, thread.name, trace.hasCells ? null : thread.self));
-  const byAllocator = trace.allocators.map((one, id) => part(id, one.name, trace.hasCells ? null : one.self));
-  const all = new Float64Array(METRICS.length);
   const weight = trace.signed ? METRICS.map(() => new Float64Array(size)) : null;
-  const passes = new Uint8Array(cells.node.length);
-  for (let cell = 0; cell < passes.length; cell++) {
-    const ok =
-      (filter.thread < 0 || cells.thread[cell] === filter.thread) &&
-      (filter.allocator < 0 || cells.allocator[cell] === filter.allocator);
-    if (!ok) continue;
-    passes[cell] = 1;
+  const ran = new Uint8Array(size);
+  const byThread = new Float64Array(trace.threads.length * TEN);
+  const byAllocator = new Float64Array(trace.allocators.length * TEN);
+  const all = new Float64Array(TEN);
+  const passing: number[] = [];
+  for (let cell = 0; cell < cells.node.length; cell++) {
+    if (filter.thread >= 0 && cells.thread[cell] !== filter.thread) continue;
+    if (filter.allocator >= 0 && cells.allocator[cell] !== filter.allocator) continue;
+    if (filter.side !== "both" && (filter.side === "before") !== (cells.earlier[cell] === 1)) continue;
+    passing.push(cell);
   }
-  for (let metric = 0; metric < METRICS.length; metric++) {
+  for (let metric = 0; metric < TEN; metric++) {
     const values = cells.values[metric] as Float64Array;
     const own = self[metric] as Float64Array;
-    const width = weight?.[metric];
-    for (let cell = 0; cell < passes.length; cell++) {
-      if (!passes[cell]) continue;
+    const before = weight ? new Float64Array(size) : null;
+    for (const cell of passing) {
       const value = values[cell] as number;
-      const node = cells.node[cell] as number;
       if (value === 0) continue;
-      ran[node] = 1;
-      if (width) (width[node] as number) += Math.abs(value);
+      const node = cells.node[cell] as number;
+      (ran[node] as number) |= cells.earlier[cell] ? BEFORE : NOW;
       (own[node] as number) += value;
       (all[metric] as number) += value;
-      const thread = byThread[cells.thread[cell] as number];
-      if (thread) (thread.self[metric] as number) += value;
-      const allocator = byAllocator[cells.allocator[cell] as number];
-      if (allocator) (allocator.self[metric] as number) += value;
+      (byThread[(cells.thread[cell] as number) * TEN + metric] as number) += value;
+      (byAllocator[(cells.allocator[cell] as number) * TEN + metric] as number) += value;
+      if (before && cells.earlier[cell]) (before[node] as number) -= value;
     }
+    const width = weight?.[metric];
+    // What a node has now is its change and what it had.
+    if (width && before)
+      for (let node = 0; node < size; node++)
+        width[node] = Math.max(before[node] as number, (own[node] as number) + (before[node] as number));
   }
-  for (const row of [...byThread, ...byAllocator]) row.total.set(row.self);
   const total = self.map((own) => own.slice());
   const ranBelow = ran.slice();
-  for (let node = size - 1; node > 0; node--) {
-    if (ranBelow[node]) ranBelow[trace.nodeParent[node] as number] = 1;
-  }
-  // The root is a place of the tables only by its own blocks, those without a frame.
-  const inTables = ranBelow.slice();
-  inTables[0] = ran[0] ?? 0;
+  for (let node = size - 1; node > 0; node--)
+    (ranBelow[trace.nodeParent[node] as number] as number) |= ranBelow[node] as number;
   for (const column of [...total, ...(weight ?? [])]) {
     for (let node = size - 1; node > 0; node--) {
       const value = column[node] as number;
       if (value !== 0) (column[trace.nodeParent[node] as number] as number) += value;
     }
   }
-  return {
-    self,
-    total,
-    weight,
-    all,
-    ran,
-    ranBelow,
-    tables: {
-      lines: tableOf(placed.lines, self, total, inTables),
-      functions: tableOf(placed.functions, self, total, inTables),
-      files: tableOf(placed.files, self, total, inTables),
-      threads: byThread.filter(hasEvents),
-      allocators: byAllocator.filter(hasEvents),
-    },
+  // The root is a place of the tables only by its own blocks, those without a frame.
+  const inTables = ranBelow.slice();
+  inTables[0] = ran[0] ?? 0;
+  const tables = {
+    lines: tableOf(placed.lines, self, total, inTables, ran),
+    functions: tableOf(placed.functions, self, total, inTables, ran),
+    files: tableOf(placed.files, self, total, inTables, ran),
+    threads: parts(
+      trace.threads.map((thread) => thread.name),
+      byThread,
+    ),
+    allocators: parts(trace.allocators, byAllocator),
   };
+  const changes = new Float64Array(TEN);
+  for (const { self: row } of tables.lines)
+    for (let metric = 0; metric < TEN; metric++) (changes[metric] as number) += Math.abs(row[metric] as number);
+  return { self, total, weight, changes, all, ran, ranBelow, tables };
 }
 
-function part(id: number, name: string, self: number[] | null): Place {
-  const numbers = self ? Float64Array.from(self) : new Float64Array(METRICS.length);
-  return { id, function: name, file: -1, line: 0, self: numbers, total: new Float64Array(METRICS.length) };
-}
-
-function hasEvents(row: Place): boolean {
-  return row.self.some((value) => value !== 0);
+/** Rows of threads or allocators. */
+function parts(names: string[], summed: Float64Array): Place[] {
+  return names
+    .map((name, id) => {
+      const numbers = summed.subarray(id * TEN, id * TEN + TEN);
+      return {
+        id,
+        function: name,
+        file: -1,
+        line: 0,
+        self: numbers,
+        total: numbers,
+        ownSides: NOW | BEFORE,
+        sides: NOW | BEFORE,
+      };
+    })
+    .filter((row) => row.self.some((value) => value !== 0));
 }

@@ -1,7 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import type { VNode } from "preact";
 import { Grid, type RowMark } from "./grid";
-import { METRICS } from "./model";
+import { lineName, lineText, METRICS } from "./model";
 import { count, percent } from "./numbers";
 import { Bar, barWhole, copy, Empty, Name, Num, Place } from "./pieces";
 import * as state from "./state";
@@ -26,12 +26,11 @@ function fileName(row: PlaceRow): string {
 }
 
 function sourceText(row: PlaceRow): string {
-  const source = state.trace().sources.get(row.file);
-  return row.line > 0 ? (source?.lines[row.line - source.first]?.trim() ?? "") : "";
+  return lineText(state.trace(), row.file, row.line)?.trim() ?? "";
 }
 
 function searchText(row: PlaceRow): string {
-  return `${row.function} ${fileName(row)}${row.line > 0 ? `:${row.line}` : ""} ${sourceText(row)}`;
+  return `${row.function} ${fileName(row)}${row.line ? `:${lineName(row.line)}` : ""} ${sourceText(row)}`;
 }
 
 /** The rows that pass search and threshold, in order. */
@@ -46,7 +45,9 @@ function visibleRows(): PlaceRow[] {
   const key = state.sortKey.value;
   const sign = state.ascending.value ? 1 : -1;
   if (key === "place") {
-    return rows.sort((a, b) => sign * (compare(fileName(a), fileName(b)) || a.line - b.line || compare(a.function, b.function)));
+    return rows.sort(
+      (a, b) => sign * (compare(fileName(a), fileName(b)) || a.line - b.line || compare(a.function, b.function)),
+    );
   }
   const found = state.metricIndex(key.replace(/\.total$/, ""));
   const column = found < 0 ? metric : found;
@@ -112,11 +113,9 @@ export function TablesView() {
   const hidden = selfOf(all) - selfOf(rows);
   const withPlace = table === "lines" || table === "functions" || table === "files";
   const open = (row: PlaceRow) => {
-    if (row.file < 0) {
-      if (!state.trace().hasCells) state.notice.value = "This trace does not tell frames apart by thread or allocator.";
-      else if (table === "threads") state.thread.value = row.id;
-      else state.allocator.value = row.id;
-    } else state.goToLine(row.file, row.line || firstLine(row));
+    if (table === "threads") state.thread.value = row.id;
+    else if (table === "allocators") state.allocator.value = row.id;
+    else state.goToLine(row.file, row.line || firstLine(row));
   };
   const row = (index: number, mark: RowMark): VNode => {
     const one = rows[index] as PlaceRow;
@@ -132,7 +131,11 @@ export function TablesView() {
         <td class="name">
           {withPlace ? (
             <>
-              {table === "lines" && <code><Name text={sourceText(one) || one.function} limit={70} /> </code>}
+              {table === "lines" && (
+                <code>
+                  <Name text={sourceText(one) || one.function} limit={70} />{" "}
+                </code>
+              )}
               {table === "functions" && <Name text={one.function} limit={70} />}{" "}
               <Place file={one.file} line={one.line || firstLine(one)} full={table === "files"} />
             </>
@@ -173,7 +176,9 @@ export function TablesView() {
           ))}
         </div>
         <span role="status">
-          {count(rows.length)} rows, {percent(selfOf(rows), state.trace().signed ? barWhole(metric) : (state.sums.value.all[metric] ?? 0)) || "0 %"}{" "}
+          {count(rows.length)} rows,{" "}
+          {percent(selfOf(rows), state.trace().signed ? barWhole(metric) : (state.sums.value.all[metric] ?? 0)) ||
+            "0 %"}{" "}
           of {METRICS[metric]?.label}
         </span>
         {rows.length < all.length && (
@@ -191,13 +196,18 @@ export function TablesView() {
             </button>
           </span>
         )}
-        <button type="button" onClick={() => void copy(asCsv(rows), `${count(rows.length)} rows as CSV, exact numbers`)}>
+        <button
+          type="button"
+          onClick={() => void copy(asCsv(rows), `${count(rows.length)} rows as CSV, exact numbers`)}
+        >
           Copy as CSV
         </button>
       </div>
       {rows.length === 0 ? (
         <Empty>
-          {all.length > 0 ? "The search or the threshold hides every row: clear it above." : "Nothing was allocated here under the filters."}
+          {all.length > 0
+            ? "The search or the threshold hides every row: clear it above."
+            : "Nothing was allocated here under the filters."}
         </Empty>
       ) : (
         <Grid
@@ -223,10 +233,21 @@ export function TablesView() {
           head={
             <>
               <Head of="place" label={withPlace ? "place" : "name"} name="name" />
-              <Head of={METRICS[metric]?.key ?? ""} label={`${METRICS[metric]?.label} self`} name="bars" help={METRICS[metric]?.help} />
+              <Head
+                of={METRICS[metric]?.key ?? ""}
+                label={`${METRICS[metric]?.label} self`}
+                name="bars"
+                help={METRICS[metric]?.help}
+              />
               <Head of={`${METRICS[metric]?.key}.total`} label={`${METRICS[metric]?.label} total`} name="n" />
               {others.map((other) => (
-                <Head key={other} of={METRICS[other]?.key ?? ""} label={METRICS[other]?.label ?? ""} name="n" help={METRICS[other]?.help} />
+                <Head
+                  key={other}
+                  of={METRICS[other]?.key ?? ""}
+                  label={METRICS[other]?.label ?? ""}
+                  name="n"
+                  help={METRICS[other]?.help}
+                />
               ))}
             </>
           }

@@ -116,7 +116,12 @@ export class Tree {
       let caller = item.parent === null ? from : (this.trace.nodeParent[from] as number);
       let run = 1;
       if (item.parent !== null && from === 0) return;
-      while (this.options.folded && item.parent !== null && caller !== 0 && this.trace.nodeFrame[caller] === item.frame) {
+      while (
+        this.options.folded &&
+        item.parent !== null &&
+        caller !== 0 &&
+        this.trace.nodeFrame[caller] === item.frame
+      ) {
         caller = this.trace.nodeParent[caller] as number;
         run++;
       }

@@ -15,7 +15,8 @@ export function functionAround(lines: readonly string[], at: number): [number, n
     const depth = indent(text);
     if (depth >= inner) continue;
     if (/^\s*(async\s+def|def)\b/.test(text) && (depth < inner || i === at)) return pythonFunction(lines, i, depth);
-    if (/^\S.*[({,]?$/.test(text) && /[{};]\s*$/.test(lines[at] as string) && !/^[#}/]/.test(text)) return braces(lines, i, at);
+    if (/^\S.*[({,]?$/.test(text) && /[{};]\s*$/.test(lines[at] as string) && !/^[#}/]/.test(text))
+      return braces(lines, i, at);
     inner = depth;
   }
   return null;
@@ -42,7 +43,12 @@ function braces(lines: readonly string[], first: number, at: number): [number, n
 }
 
 /** For each line whether it is shown. Numbers are those of lines, `first` that of `lines[0]`. */
-export function shownLines(lines: readonly string[], first: number, ran: Iterable<number>, sections: [number, number][]): Uint8Array {
+export function shownLines(
+  lines: readonly string[],
+  first: number,
+  ran: Iterable<number>,
+  sections: [number, number][],
+): Uint8Array {
   const shown = new Uint8Array(lines.length);
   const show = (from: number, to: number) => shown.fill(1, Math.max(0, from), Math.min(lines.length, to + 1));
   for (const [from, to] of sections) show(from - first, to - first);

@@ -1,5 +1,5 @@
-// Writes tests/data/sample.json and tests/data/difference.json: the traces of a small program, before and after a change, made up but
-// with numbers that add up. `node tests/make_sample.mjs`
+// Writes tests/data/sample.json and tests/data/difference.json: the trace of a small program, and what has changed in it when its rows
+// became more and it was edited. Made up, but with numbers that add up. `node tests/make_sample.mjs`
 import { writeFileSync } from "node:fs";
 import { TraceMaker } from "./traces.mjs";
 
@@ -56,7 +56,7 @@ def main():
 
 if __name__ == "__main__":
     main()
-`.split("\n");
+`;
 
 const UTIL = `"""Small functions."""
 
@@ -70,88 +70,118 @@ def walk(rows, depth):
 def f(i):
     a = (i, i + 1)
     return [str(x) for x in a]
-`.split("\n");
+`;
+
+// Before the change: one line fewer in the middle, another one that is gone now.
+const IO_BEFORE = IO.replace('    """Returns the rows of a file, and how deep they are nested."""\n', "").replace(
+  "        cache[path] = rows\n",
+  "        cache[path] = list(rows)  # a copy\n",
+);
 
 const io = "/home/user/project/app/io.py";
 const util = "/home/user/project/app/util.py";
 const json = "/usr/lib/python3.13/json/encoder.py";
 const numeric = "/usr/lib/python3/dist-packages/numpy/_core/numeric.py";
 
-const at = (text, lines) => lines.findIndex((line) => line.includes(text)) + 1;
+const at = (text, source) => source.split("\n").findIndex((line) => line.includes(text)) + 1;
 const load = (text) => [io, "load", at(text, IO)];
 
-export function sample(changed) {
-  const maker = new TraceMaker();
-  const n = changed ? 50_000 : 38_000;
-  maker.add([load("head = np.empty")], { size: 8000, allocated: 1, peak: 1, live: 1, allocator: "tracked" });
-  maker.add([load("rows = [f(i)")], { size: 56, allocated: 220, peak: 1, live: 1, reallocated: 219 });
+/** Adds one run of the program: `n` rows, and what else differs. */
+function run(maker, n, cached, { earlier = 0 } = {}) {
+  const sign = earlier ? -1 : 1;
+  const add = (path, { size, ...counts }) => {
+    const { allocated, peak = 0, live = 0, temporary = 0, reallocated = 0, ...where } = counts;
+    maker.add(path, {
+      size,
+      allocated: sign * allocated,
+      peak: sign * peak,
+      live: sign * live,
+      temporary: sign * temporary,
+      reallocated: sign * reallocated,
+      earlier,
+      ...where,
+    });
+  };
+  add([load("head = np.empty")], { size: 8000, allocated: 1, peak: 1, live: 1, allocator: "tracked" });
+  add([load("rows = [f(i)")], { size: 56, allocated: 220, peak: 1, live: 1, reallocated: 219 });
   const rows = [load("rows = [f(i)"), [util, "f", at("return [str", UTIL)]];
-  maker.add([...rows], { size: 72, allocated: n, peak: n, live: n });
-  maker.add([...rows], { size: 51, allocated: 2 * n, peak: 2 * n, live: 2 * n });
-  maker.add([load("rows = [f(i)"), [util, "f", at("a = (i", UTIL)]], { size: 64, allocated: n, temporary: n });
-  maker.add([load("x = np.zeros"), [numeric, "zeros", 117]], { size: 6_400_000, allocated: 1, allocator: "mmap" });
-  maker.add([load("x = x * 2.0")], { size: 6_400_000, allocated: 40, peak: 2, live: 1, temporary: 20, allocator: "mmap" });
-  maker.add([load("cache[path] = rows")], { size: 16_384, allocated: changed ? 1 : 4, peak: 0, live: changed ? 1 : 4, allocator: "python mem" });
+  add([...rows], { size: 72, allocated: n, peak: n, live: n });
+  add([...rows], { size: 51, allocated: 2 * n, peak: 2 * n, live: 2 * n });
+  add([load("rows = [f(i)"), [util, "f", at("a = (i", UTIL)]], { size: 64, allocated: n, temporary: n });
+  add([load("x = np.zeros"), [numeric, "zeros", 117]], { size: 6_400_000, allocated: 1, allocator: "mmap" });
+  add([load("x = x * 2.0")], { size: 6_400_000, allocated: 40, peak: 2, live: 1, temporary: 20, allocator: "mmap" });
+  add([cached], { size: 16_384, allocated: 4, peak: 0, live: earlier ? 4 : 1, allocator: "python mem" });
   const dumps = [load("text = json.dumps"), [json, "JSONEncoder.encode", 200], [json, "JSONEncoder.iterencode", 261]];
-  maker.add(dumps, { size: 131_072, allocated: 1, peak: 0, live: 0, temporary: 1, allocator: "python raw" });
-  maker.add(dumps, { size: 48, allocated: 311, peak: 0, live: 0, temporary: 280 });
-  maker.add([load("text = json.dumps")], { size: 7_211, allocated: 1, peak: 0, live: 1 });
+  add(dumps, { size: 131_072, allocated: 1, peak: 0, live: 0, temporary: 1, allocator: "python raw" });
+  add(dumps, { size: 48, allocated: 311, peak: 0, live: 0, temporary: 280 });
+  add([load("text = json.dumps")], { size: 7_211, allocated: 1, peak: 0, live: 1 });
   const recursion = [load("depth = walk")];
   for (let depth = 0; depth < 200; depth++) {
     recursion.push([util, "walk", at("return walk", UTIL)]);
-    maker.add(recursion, { size: 88, allocated: 2, live: 1, temporary: depth % 2 });
+    add(recursion, { size: 88, allocated: 2, live: 1, temporary: depth % 2 });
   }
-  maker.add([...recursion, [util, "walk", at("return [len", UTIL)]], { size: 64, allocated: 1, live: 1 });
-  maker.add([], { size: 4096, allocated: 12, peak: 3, live: 2, thread: "pool-1", allocator: "malloc" });
-  maker.add([load("rows = [f(i)")], { size: 1024, allocated: changed ? 40 : 60, peak: 8, live: 0, temporary: 11, thread: "pool-1", allocator: "malloc" });
+  add([...recursion, [util, "walk", at("return [len", UTIL)]], { size: 64, allocated: 1, live: 1 });
+  add([], { size: 4096, allocated: 12, peak: 3, live: 2, thread: "pool-1", allocator: "malloc" });
+  add([load("rows = [f(i)")], {
+    size: 1024,
+    allocated: earlier ? 60 : 40,
+    peak: 8,
+    live: 0,
+    temporary: 11,
+    thread: "pool-1",
+    allocator: "malloc",
+  });
+}
+
+const LISTING = [[io, at("def load", IO), at("return rows, head", IO)]];
+
+export function sample() {
+  const maker = new TraceMaker();
+  const n = 38_000;
+  run(maker, n, load("cache[path] = rows"));
   const ns = Array.from({ length: 200 }, (_, index) => index * 60_000);
   const bytes = ns.map((_, index) => {
     if (index < 100) return Math.round((index / 100) * n * 174);
-    return n * 174 + 6_400_000 * (index < 180 ? 1 + (index % 2) : 1) + (index === 151 ? 4096 : 0);
+    return n * 174 + 6_400_000 * (index < 180 ? 1 + (index % 2) : 1) + (index === 151 ? 28_336 : 0);
   });
   return maker.json({
-    lost: changed ? {} : { "signal handlers": 3 },
+    lost: [["allocations of signal handlers", 3]],
     timeline: { ns, live_bytes: bytes },
     histogram: {
       below: [16, 32, 64, 128, 256, 1024, 4096, 65_536, 1_048_576, 16_777_216],
       blocks: [0, 12, 3 * n, n, 400, 0, 71, 7, 2, 41],
     },
-    sources: { [io]: IO, [util]: UTIL },
-    listing: {
-      note: "",
-      related: "none",
-      include: [],
-      exclude: [],
-      sections: [{ file: io, first_line: at("def load", IO), last_line: at("return rows, head", IO), note: "" }],
-    },
+    sources: [
+      [io, 1, IO],
+      [util, 1, UTIL],
+    ],
+    listing: LISTING,
   });
 }
 
-/** What `new.diff(old)` gives: the same tables, every number new minus old. */
+/** What `new.diff(old)` gives: the rows of the new trace, and those of the old one negated. */
 export function difference() {
-  const now = sample(true);
-  const before = sample(false);
-  const minus = (a, b) => Object.fromEntries(Object.entries(a).map(([key, value]) => [key, /_bytes$|_count$/.test(key) ? less(value, b[key]) : value]));
-  const less = (a, b) => (Array.isArray(a) ? a.map((value, index) => value - b[index]) : a - b);
-  return {
-    ...now,
-    name: "load",
-    is_difference: true,
+  const maker = new TraceMaker();
+  run(maker, 50_000, load("cache[path] = rows"));
+  run(maker, 38_000, [io, "load", -at("# a copy", IO_BEFORE)], { earlier: 1 });
+  return maker.json({
+    difference: true,
     duration_ns: 1_200_000,
-    totals: minus(now.totals, before.totals),
-    nodes: minus(now.nodes, before.nodes),
-    threads: minus(now.threads, before.threads),
-    allocators: minus(now.allocators, before.allocators),
-    cells: minus(now.cells, before.cells),
-    timeline: { ns: [], live_bytes: [] },
-    histogram: undefined,
-    lost: {},
-  };
+    sources: [
+      [io, 1, IO],
+      [util, 1, UTIL],
+    ],
+    earlierSources: [
+      [io, 1, IO_BEFORE],
+      [util, 1, UTIL],
+    ],
+    listing: LISTING,
+  });
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   for (const [name, trace] of [
-    ["sample", sample(false)],
+    ["sample", sample()],
     ["difference", difference()],
   ]) {
     writeFileSync(new URL(`data/${name}.json`, import.meta.url), `${JSON.stringify(trace)}\n`);
