@@ -5,10 +5,11 @@ export default defineConfig({
   testDir: "tests",
   testMatch: "*.spec.mjs",
   outputDir: "test-results",
-  timeout: 60_000,
+  timeout: 30_000,
   workers: 1,
   reporter: "line",
   use: {
+    actionTimeout: 5000,
     viewport: { width: 1600, height: 1000 },
     launchOptions: {
       executablePath: process.env.MALLOC_TRACER_CHROMIUM ?? "/usr/bin/chromium",

@@ -11,6 +11,7 @@ import * as state from "./state";
 import { Lost, SummaryView } from "./summary_view";
 import * as tables from "./tables_view";
 import { TablesView } from "./tables_view";
+import { middleCut, printable } from "./text";
 import * as treeView from "./tree_view";
 import { TreeView } from "./tree_view";
 
@@ -152,6 +153,7 @@ function Tabs() {
         number{" "}
         <select
           id="metric"
+          aria-label="number"
           value={state.metric.value}
           onChange={(event) => (state.metric.value = Number(event.currentTarget.value))}
         >
@@ -194,11 +196,15 @@ function Choice({ label, signal, names }: { label: string; signal: { value: numb
   return (
     <label>
       {label}{" "}
-      <select value={signal.value} onChange={(event) => (signal.value = Number(event.currentTarget.value))}>
+      <select
+        aria-label={label}
+        value={signal.value}
+        onChange={(event) => (signal.value = Number(event.currentTarget.value))}
+      >
         <option value={-1}>all</option>
         {names.map((name, index) => (
           <option key={index} value={index}>
-            {name.slice(0, 60)}
+            {middleCut(printable(name), 60)}
           </option>
         ))}
       </select>
@@ -238,6 +244,7 @@ function Changes() {
       <label>
         hide changes below{" "}
         <select
+          aria-label="hide changes below"
           value={state.threshold.value}
           onChange={(event) => (state.threshold.value = Number(event.currentTarget.value))}
         >
@@ -416,16 +423,16 @@ export function App() {
       <nav aria-label="View and numbers">
         <Tabs />
       </nav>
-      <Lost />
-      {trace.signed && state.sums.value.changes.every((change) => change === 0) && (
-        <p class="notice">
-          No difference: every number of every line is the same in both traces. Choose other traces, or clear the
-          filters.
-        </p>
-      )}
-      <Chips />
-      {state.notice.value && <Notice>{state.notice.value}</Notice>}
       <main>
+        <Lost />
+        {trace.signed && state.sums.value.changes.every((change) => change === 0) && (
+          <p class="notice">
+            No difference: every number of every line is the same in both traces. Choose other traces, or clear the
+            filters.
+          </p>
+        )}
+        <Chips />
+        {state.notice.value && <Notice>{state.notice.value}</Notice>}
         <div id="view" role="tabpanel" aria-labelledby={`tab-${state.view.value}`} tabIndex={-1}>
           <Body />
         </div>

@@ -102,22 +102,33 @@ function strength(item: Item): number {
   return 0.35 + 0.65 * Math.min(1, Math.abs(valueAt(item)) / Math.max(1, item.width));
 }
 
-function draw(
-  canvas: HTMLCanvasElement,
-  boxes: Box[],
-  rows: number,
-  scroll: number,
-  rowHeight: number,
-  labels: boolean,
-): void {
+/** A canvas that is empty and so large; drawing is in CSS pixels. */
+function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
   const ratio = devicePixelRatio || 1;
-  const width = canvas.clientWidth;
-  const height = canvas.clientHeight;
   canvas.width = width * ratio;
   canvas.height = height * ratio;
   const context = canvas.getContext("2d");
+  context?.scale(ratio, ratio);
+  return context;
+}
+
+interface Picture {
+  boxes: Box[];
+  rows: number;
+  rowHeight: number;
+  /** Pixels above the window. */
+  scroll: number;
+  labels: boolean;
+}
+
+function topOf(box: Box, { rows, rowHeight, scroll }: Picture): number {
+  return (state.upright.value ? rows - 1 - box.row : box.row) * rowHeight - scroll;
+}
+
+function draw(canvas: HTMLCanvasElement, width: number, height: number, picture: Picture): void {
+  const { boxes, rowHeight, labels } = picture;
+  const context = prepare(canvas, width, height);
   if (!context) return;
-  context.scale(ratio, ratio);
   const colours = palette();
   context.fillStyle = colours.bg ?? "";
   context.fillRect(0, 0, width, height);
@@ -127,7 +138,7 @@ function draw(
   const found = hits.value;
   const gap = labels ? 1 : 0;
   for (const box of boxes) {
-    const y = (state.upright.value ? rows - 1 - box.row : box.row) * rowHeight - scroll;
+    const y = topOf(box, picture);
     if (y + rowHeight < 0 || y > height) continue;
     const wide = box.width;
     if (box.skipped > 0) {
@@ -144,13 +155,21 @@ function draw(
       context.fillStyle = colours.hit ?? "";
       context.fillRect(box.x, y, Math.max(1, wide - 1), labels ? 4 : rowHeight);
     }
-    if (!labels) continue;
-    if (box.item === selectedItem.value || box.item === hovered.value) {
-      context.strokeStyle = (box.item === selectedItem.value ? colours.accent : colours.fg) ?? "";
-      context.lineWidth = 2;
-      context.strokeRect(box.x + 1, y + 1, Math.max(1, wide - 3), rowHeight - 3);
-    }
-    if (wide > 3 * letter) label(context, boxText(box, wide), box.x, y, wide, letter, colours);
+    if (labels && wide > 3 * letter) label(context, boxText(box, wide), box.x, y, wide, letter, colours);
+  }
+}
+
+/** The picture with frames around the selected and the hovered box: moving them draws nothing else anew. */
+function drawMarked(canvas: HTMLCanvasElement, base: HTMLCanvasElement, picture: Picture, marked: Item[]): void {
+  const context = prepare(canvas, canvas.clientWidth, canvas.clientHeight);
+  if (!context || base.width === 0 || base.height === 0) return;
+  context.drawImage(base, 0, 0, canvas.clientWidth, canvas.clientHeight);
+  const colours = palette();
+  context.lineWidth = 2;
+  for (const box of picture.boxes) {
+    if (box.skipped > 0 || !marked.includes(box.item)) continue;
+    context.strokeStyle = (box.item === marked[0] ? colours.accent : colours.fg) ?? "";
+    context.strokeRect(box.x + 1, topOf(box, picture) + 1, Math.max(1, box.width - 3), picture.rowHeight - 3);
   }
 }
 
@@ -166,13 +185,18 @@ function label(
   const room = Math.floor((wide - 8) / letter);
   if (room < 2) return;
   const shown = printable(text.slice(0, 300));
+  const cut = shown.length > room ? `${shown.slice(0, room - 1)}…` : shown;
   context.fillStyle = colours.fg ?? "";
-  context.save();
-  context.beginPath();
-  context.rect(x, y, wide - 2, ROW);
-  context.clip();
-  context.fillText(shown.length > room ? `${shown.slice(0, room - 1)}…` : shown, x + 4, y + ROW / 2);
-  context.restore();
+  // Letters of one width cannot leave the box; others are kept in it.
+  const plain = /^[ -~…×]*$/.test(cut);
+  if (!plain) {
+    context.save();
+    context.beginPath();
+    context.rect(x, y, wide - 2, ROW);
+    context.clip();
+  }
+  context.fillText(cut, x + 4, y + ROW / 2);
+  if (!plain) context.restore();
 }
 
 function hatch(
@@ -241,6 +265,7 @@ export function step(direction: 1 | -1): void {
 export function FlameView() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const overview = useRef<HTMLCanvasElement>(null);
+  const base = useRef<HTMLCanvasElement | null>(null);
   const [width, setWidth] = useState(0);
   const [height, setHeight] = useState(0);
   const [scroll, setScroll] = useState(0);
@@ -266,25 +291,21 @@ export function FlameView() {
     return () => observer.disconnect();
   }, []);
 
+  const looks = [width, height, at, state.darkNow.value, state.colouring.value, hits.value, state.upright.value];
+  const picture = { boxes, rows, rowHeight: ROW, scroll: at, labels: true };
   useEffect(() => {
-    if (canvas.current && width > 0) draw(canvas.current, boxes, rows, at, ROW, true);
-  }, [
-    boxes,
-    width,
-    height,
-    at,
-    state.darkNow.value,
-    state.colouring.value,
-    selected,
-    hovered.value,
-    hits.value,
-    state.upright.value,
-  ]);
+    base.current ??= document.createElement("canvas");
+    if (width > 0) draw(base.current, width, height, picture);
+  }, [boxes, ...looks]);
+  useEffect(() => {
+    if (!canvas.current || !base.current || width === 0) return;
+    drawMarked(canvas.current, base.current, picture, hovered.value ? [selected, hovered.value] : [selected]);
+  }, [boxes, ...looks, selected, hovered.value]);
   useEffect(() => {
     const element = overview.current;
     if (!element || width === 0) return;
     const rowHeight = Math.max(1, Math.min(4, 40 / whole.rows));
-    draw(element, whole.boxes, whole.rows, 0, rowHeight, false);
+    draw(element, width, element.clientHeight, { ...whole, rowHeight, scroll: 0, labels: false });
     const frame = whole.boxes.find((box) => box.item === zoomed && box.skipped === 0);
     const context = element.getContext("2d");
     if (frame?.item.parent && context) {
@@ -341,11 +362,15 @@ export function FlameView() {
   };
 
   const metric = METRICS[state.metric.value];
-  const widest = boxes
-    .filter((box) => box.skipped === 0 && box.item.parent)
-    .sort((a, b) => b.width - a.width)
-    .slice(0, 20);
-  const skipped = boxes.reduce((sum, box) => sum + box.skipped, 0);
+  const widest = useMemo(
+    () =>
+      boxes
+        .filter((box) => box.skipped === 0 && box.item.parent)
+        .sort((a, b) => b.width - a.width)
+        .slice(0, 20),
+    [boxes],
+  );
+  const skipped = useMemo(() => boxes.reduce((sum, box) => sum + box.skipped, 0), [boxes]);
   if (tree.root.width === 0 || tree.children(tree.root).length === 0) {
     return (
       <Empty>
@@ -365,6 +390,7 @@ export function FlameView() {
           <label>
             colour by{" "}
             <select
+              aria-label="colour by"
               value={state.colouring.value}
               onChange={(event) => (state.colouring.value = event.currentTarget.value as state.Colouring)}
             >
@@ -546,7 +572,7 @@ function Detail({ item, zoomed }: { item: Item; zoomed: Item }) {
     : [];
   const code = around.filter(([, text]) => text !== undefined);
   return (
-    <aside class="detail" aria-label="Selected frame">
+    <aside class="detail" aria-label="Selected frame" tabIndex={0}>
       <div>
         <p class="title">
           <Name text={item.frame < 0 ? trace.name : (frame?.function ?? "<native>")} limit={160} />

@@ -380,7 +380,7 @@ export function SourceView() {
           </div>
         )}
         {current && (
-          <aside class="detail" aria-label={`Line ${lineName(line.value)}, exact`}>
+          <aside class="detail" aria-label={`Line ${lineName(line.value)}, exact`} tabIndex={0}>
             <p>
               Line {lineName(line.value)} in <Name text={current.function} limit={100} />:{" "}
               {share(state.metric.value, current.total[state.metric.value] ?? 0)}{" "}
@@ -478,7 +478,11 @@ function Files() {
     <nav class="files" aria-label="Files">
       <label class="narrow">
         file{" "}
-        <select value={state.file.value} onChange={(event) => openFile(Number(event.currentTarget.value))}>
+        <select
+          aria-label="file"
+          value={state.file.value}
+          onChange={(event) => openFile(Number(event.currentTarget.value))}
+        >
           {groups.map((group) => (
             <optgroup key={group.kind} label={KIND_TITLES[group.kind]}>
               {group.files.map(({ file, value }) => (

@@ -135,11 +135,11 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
   const restValue = rest.reduce((sum, row) => sum + value(row), 0);
   return (
     <section>
-      <h3>
+      <h2>
         <button type="button" class="link" onClick={() => showTable(table, metric)}>
           {title}
         </button>
-      </h3>
+      </h2>
       {sorted.length === 0 ? (
         <p class="muted">None.</p>
       ) : (
@@ -255,7 +255,7 @@ export function SummaryView() {
       <Cards />
       {!trace.signed && (
         <section class="wide-section">
-          <h3>Live bytes over time</h3>
+          <h2>Live bytes over time</h2>
           <Timeline />
         </section>
       )}
@@ -275,12 +275,12 @@ export function SummaryView() {
         <Top title="Allocated, by allocator" table="allocators" metric={ALLOCATED} rows={7} />
         {trace.histogram.length > 0 && (
           <section>
-            <h3>Blocks by size</h3>
+            <h2>Blocks by size</h2>
             <Histogram />
           </section>
         )}
         <section>
-          <h3>Run</h3>
+          <h2>Run</h2>
           <Run />
         </section>
       </div>

@@ -11,7 +11,8 @@ export function functionAround(lines: readonly string[], at: number): [number, n
   let inner = Number.POSITIVE_INFINITY;
   for (let i = at; i >= 0 && at - i < 4 * LONGEST; i--) {
     const text = lines[i] as string;
-    if (blank(text)) continue;
+    // The parenthesis that closes a signature stands where `def` does.
+    if (blank(text) || /^\s*\)/.test(text)) continue;
     const depth = indent(text);
     if (depth >= inner) continue;
     if (/^\s*(async\s+def|def)\b/.test(text) && (depth < inner || i === at)) return pythonFunction(lines, i, depth);
@@ -29,7 +30,6 @@ function pythonFunction(lines: readonly string[], def: number, depth: number): [
   for (let i = def + 1; i < lines.length; i++) {
     const text = lines[i] as string;
     if (blank(text)) continue;
-    // The parenthesis that closes a signature stands where `def` does.
     if (indent(text) <= depth && !/^\s*\)/.test(text)) break;
     last = i;
   }
