@@ -123,16 +123,30 @@ function Histogram() {
   );
 }
 
+/** The `limit` rows whose number is largest, how many more have one, and the sum of those. Tables have tens of thousands of rows. */
+function largest(rows: PlaceRow[], value: (row: PlaceRow) => number, limit: number) {
+  const first: PlaceRow[] = [];
+  let others = 0;
+  let rest = 0;
+  for (const row of rows) {
+    const number = value(row);
+    if (number === 0) continue;
+    let at = first.length;
+    while (at > 0 && Math.abs(value(first[at - 1] as PlaceRow)) < Math.abs(number)) at--;
+    first.splice(at, 0, row);
+    if (first.length <= limit) continue;
+    others++;
+    rest += value(first.pop() as PlaceRow);
+  }
+  return { first, others, rest };
+}
+
 /** The first rows of a table by one number, with bars; what is left is one row more. */
 function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; metric: number; rows?: number }) {
   const trace = state.trace();
   const value = (row: PlaceRow) => row.self[metric] ?? 0;
-  const sorted = [...state.sums.value.tables[table]]
-    .filter((row) => value(row) !== 0)
-    .sort((a, b) => Math.abs(value(b)) - Math.abs(value(a)) || a.id - b.id);
+  const { first, others, rest } = largest(state.sums.value.tables[table], value, rows);
   const whole = Math.abs(barWhole(metric)) || 1;
-  const rest = sorted.slice(rows);
-  const restValue = rest.reduce((sum, row) => sum + value(row), 0);
   return (
     <section>
       <h2>
@@ -140,7 +154,7 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
           {title}
         </button>
       </h2>
-      {sorted.length === 0 ? (
+      {first.length === 0 ? (
         <p class="muted">None.</p>
       ) : (
         <table class="bars-table">
@@ -152,7 +166,7 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
             </tr>
           </thead>
           <tbody>
-            {sorted.slice(0, rows).map((row) => {
+            {first.map((row) => {
               const code = lineText(trace, row.file, row.line)?.trim();
               const sign = trace.signed ? (value(row) > 0 ? "grow" : "shrink") : "";
               return (
@@ -176,13 +190,13 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
                 </tr>
               );
             })}
-            {rest.length > 0 && (
+            {others > 0 && (
               <tr>
                 <td class="bars">
-                  <Num metric={metric} value={restValue} />
+                  <Num metric={metric} value={rest} />
                 </td>
-                <td class="n">{trace.signed ? "" : share(metric, restValue)}</td>
-                <td class="name muted">{count(rest.length)} more</td>
+                <td class="n">{trace.signed ? "" : share(metric, rest)}</td>
+                <td class="name muted">{count(others)} more</td>
               </tr>
             )}
           </tbody>
