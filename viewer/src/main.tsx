@@ -52,7 +52,7 @@ function restoreTheme(): void {
   effect(() => {
     document.documentElement.dataset.theme = state.theme.value;
   });
-  state.followSystemTheme();
+  state.followMedia();
 }
 
 async function start(): Promise<void> {

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Grid, type RowMark } from "./grid";
 import { highlight, type Token } from "./highlight";
 import { KINDS, type Kind, lineName, METRICS, type Source } from "./model";
+import { count } from "./numbers";
 import { Bar, copy, Empty, Go, Name, Num, share, TenNumbers } from "./pieces";
 import * as state from "./state";
 import type { Place } from "./sums";
@@ -12,7 +13,9 @@ import { shownLines } from "./unfold";
 
 // The files of the trace with the numbers beside each line.
 
+/** A row; on narrow windows the numbers stand above the code. */
 const ROW = 20;
+const NARROW_ROW = 40;
 const { line } = state;
 
 /** Lines the user has asked for although nothing ran there, by file. */
@@ -169,19 +172,21 @@ export function heaviestLine(file: number): number {
   return best;
 }
 
+/** The numbers of the lines with a hit, in parts that are folded as well. */
+function hitsIn(file: number, pattern: RegExp): number[] {
+  const pieces = state.trace().sources.get(file)?.pieces ?? [];
+  return pieces.flatMap(({ first, lines }) =>
+    lines.flatMap((text, index) => (pattern.test(text) ? [first + index] : [])),
+  );
+}
+
 /** The next line with a hit of the search, or with numbers if nothing is searched for. */
 export function step(direction: 1 | -1): void {
-  const source = state.trace().sources.get(state.file.value);
-  const numbers = new Set<number>();
-  if (state.query.value && source) {
-    const pattern = matcher(state.query.value);
-    for (const { first, lines } of source.pieces) {
-      lines.forEach((text, index) => {
-        if (pattern.test(text)) numbers.add(first + index);
-      });
-    }
-  } else for (const number of places.value.get(state.file.value)?.keys() ?? []) numbers.add(number);
-  const sorted = [...numbers].sort((a, b) => direction * (a - b));
+  const file = state.file.value;
+  const numbers = state.query.value
+    ? hitsIn(file, matcher(state.query.value))
+    : [...(places.value.get(file)?.keys() ?? [])];
+  const sorted = numbers.sort((a, b) => direction * (a - b));
   const next = sorted.find((number) => direction * (number - line.value) > 0) ?? sorted[0];
   if (next !== undefined) line.value = next;
 }
@@ -215,6 +220,7 @@ export function SourceView() {
   const columns = wanted.length + (trace.signed ? 4 : 2);
   const selected = rows.findIndex((row) => row.type === "line" && row.number === line.value);
   const pattern = state.query.value ? matcher(state.query.value) : null;
+  const found = pattern && hitsIn(file, pattern).length;
   const open = (number: number) => {
     opened.value = toggle(opened.value, `${file}:${number}`);
   };
@@ -308,6 +314,13 @@ export function SourceView() {
       <section class="sheet" aria-label="Source">
         <h2 class="path">
           <Name text={trace.files[file]?.name ?? ""} limit={120} />
+          {found !== null && (
+            <span role="status">
+              {found === 0
+                ? "not found in this file; ] goes to the next"
+                : `${count(found)} ${found === 1 ? "line" : "lines"} found`}
+            </span>
+          )}
           <label class="check">
             <input
               type="checkbox"
@@ -326,7 +339,7 @@ export function SourceView() {
               role="grid"
               label={`Source with numbers: ${shortPath(printable(trace.files[file]?.name ?? ""))}`}
               rows={rows.length}
-              rowHeight={ROW}
+              rowHeight={state.narrow.value ? NARROW_ROW : ROW}
               columns={columns}
               selected={selected}
               select={(index) => {

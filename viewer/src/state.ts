@@ -141,15 +141,23 @@ export { metricIndex };
 export type Theme = "system" | "light" | "dark";
 export const theme = signal<Theme>("system");
 const systemDark = signal(false);
+/** The style sheet's narrowest layout. */
+export const narrow = signal(false);
 /** Canvases are drawn anew when this changes. */
 export const darkNow = computed(
   () => theme.value === "dark" || (theme.value === "system" && systemDark.value && !printing.value),
 );
 
-export function followSystemTheme(): void {
-  const query = matchMedia("(prefers-color-scheme: dark)");
-  systemDark.value = query.matches;
-  query.addEventListener("change", () => {
-    systemDark.value = query.matches;
-  });
+/** Follows what the style sheet asks the window and the system as well. */
+export function followMedia(): void {
+  for (const [media, target] of [
+    ["(prefers-color-scheme: dark)", systemDark],
+    ["(max-width: 600px)", narrow],
+  ] as const) {
+    const query = matchMedia(media);
+    target.value = query.matches;
+    query.addEventListener("change", () => {
+      target.value = query.matches;
+    });
+  }
 }
