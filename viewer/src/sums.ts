@@ -82,14 +82,13 @@ function placing(trace: Trace, key: (frame: number) => string, withLine: boolean
   const open: number[] = [];
   for (let node = 0; node < size; node++) {
     const frame = trace.nodeFrame[node] as number;
+    // What does not enclose the node is closed; the root, which is no call, encloses nothing.
     while (open.length >= (trace.nodeDepth[node] as number) && open.length > 0) {
       const closed = place[open.pop() as number] as number;
       (depthOfPlace[closed] as number)--;
     }
     const id = ofFrame[frame] as number;
     place[node] = id;
-    // The root is no call: its own blocks are those without any frame.
-    if (node === 0) continue;
     outermost[node] = depthOfPlace[id] === 0 ? 1 : 0;
     (depthOfPlace[id] as number)++;
     open.push(node);

@@ -125,3 +125,16 @@ test("the page forbids itself the network and foreign scripts", async ({ page, o
     /^default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-[\w+/=]+'; img-src data:; base-uri 'none'; form-action 'none'$/,
   );
 });
+
+test("source that the parser of HTML would change is shown as it is", async ({ page, open }) => {
+  const maker = new TraceMaker();
+  const lines = ["def f():", '    a = "nul\0 <b>&amp;</b>"  # </span><i>', "    return '\r'"];
+  maker.add([["/a.py", "f", 2]], { size: 8, allocated: 1, live: 1 });
+  await open(maker.json({ sources: [["/a.py", 1, lines.join("\n")]] }));
+  await expect(page.locator("td.code")).toHaveText([
+    "def f():",
+    '    a = "nul\\x00 <b>&amp;</b>"  # </span><i>',
+    "    return '\\x0d'",
+  ]);
+  await expect(page.locator("td.code .t-keyword")).toHaveText(["def"]);
+});

@@ -503,6 +503,7 @@ test.describe("the rest of the page", () => {
     await page.keyboard.press("Escape");
     await expect(page.getByRole("dialog")).toBeHidden();
     await page.keyboard.press("4");
+    await page.waitForTimeout(100);
     await expect(selected).toContainText("Flame");
     await page.getByRole("button", { name: "Help" }).click();
     await page.getByRole("button", { name: "Close", exact: true }).click();

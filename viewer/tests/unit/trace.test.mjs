@@ -71,9 +71,10 @@ test("blocks without a frame are the line 0 of <native>, which has no callees", 
   const maker = new TraceMaker();
   maker.add([], { size: 7, allocated: 1, live: 1 });
   maker.add([["/a.py", "f", 1]], { size: 100, allocated: 1, live: 1 });
+  maker.add([["<native>", "<native>", 0]], { size: 50, allocated: 1, live: 1 });
   const row = sums(loaded(maker.json())).tables.lines.find((one) => one.line === 0);
   assert.equal(row.function, "<native>");
-  assert.deepEqual([row.self[LIVE], row.total[LIVE]], [7, 7]);
+  assert.deepEqual([row.self[LIVE], row.total[LIVE]], [57, 57]);
 });
 
 test("nodes may come in any order with parents first", () => {
