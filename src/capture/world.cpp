@@ -4,6 +4,7 @@
 #include <new>
 
 #include "capture/accounting.hpp"
+#include "capture/checked.hpp"
 #include "capture/windows.hpp"
 #include "platform/prim.hpp"
 
@@ -13,6 +14,9 @@ constinit Engine engine;
 constinit memory::PageMap page_map;
 constinit Thread no_thread{
     true};  // hooks find it closed and register the thread: the usual case needs no test
+namespace {
+constinit thread_local bool is_gone __attribute__((tls_model("initial-exec"))) = false;
+}
 constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec"))) = &no_thread;
 
 const char* lost_text(Lost reason) noexcept {
@@ -31,6 +35,8 @@ const char* lost_text(Lost reason) noexcept {
       return "threads not recorded (no memory for their blocks)";
     case Lost::kJournalFull:
       return "frees after the end counted as before it (journal full)";
+    case Lost::kWindowsFull:
+      return "events not recorded in some scopes (no memory for their sets)";
     case Lost::kWorldNotStopped:
       return "numbers read while a thread was changing them";
   }
@@ -53,8 +59,7 @@ bool start_lane(Lane& lane) noexcept {
 bool start_stack(StackCache& stack) noexcept {
   constexpr std::uint32_t kLeast = 4096;
   if (!stack.frame_pages.reserve(StackCache::kMaxDepth, kLeast, 320) ||
-      !stack.node_pages.reserve(stack.frame_pages.capacity(), kLeast, 448) ||
-      !stack.parent_pages.reserve(stack.frame_pages.capacity(), kLeast, 576) ||
+      !stack.path_pages.reserve(stack.frame_pages.capacity(), kLeast, 448) ||
       !stack.cache_pages.reserve(1u << StackCache::kNodeCacheBits, 1u << StackCache::kNodeCacheBits,
                                  704) ||
       !stack.barriers.reserve(StackCache::kMaxBarriers, StackCache::kMaxBarriers) ||
@@ -62,8 +67,7 @@ bool start_stack(StackCache& stack) noexcept {
     return false;
   }
   stack.frames = stack.frame_pages.data();
-  stack.nodes = stack.node_pages.data();
-  stack.parents = stack.parent_pages.data();
+  stack.paths = stack.path_pages.data();
   stack.cache = stack.cache_pages.data();
   return true;
 }
@@ -131,6 +135,7 @@ void rejoin_main_lane() noexcept {
 void thread_gone(void* cookie) {
   auto* thread = static_cast<Thread*>(cookie);
   self_block = &no_thread;
+  is_gone = true;
   thread->inside = 1;
   WorldStop stop;
   if (thread->lane[0] != &engine.main) thread->lane[0]->owner = nullptr;
@@ -142,7 +147,9 @@ void thread_gone(void* cookie) {
 }  // namespace
 
 MT_COLD Thread& register_self() noexcept {
-  if (!engine.started) return no_thread;
+  // The C library's own clean-up comes after the last notice of a thread's end: nobody would take
+  // such a thread off the list again.
+  if (!engine.started || is_gone) return no_thread;
   Thread* thread = nullptr;
   {
     WorldStop stop;
@@ -325,6 +332,7 @@ void end_session() noexcept {
                           kLast = kOne * 250;
   if (engine.generation >= kLast) {
     page_map.clear();
+    forget_records();
     engine.generation = 0;
   }
   engine.generation += kOne;  // one compare makes every cell of this session foreign
@@ -408,8 +416,11 @@ bool start_engine() noexcept {
                engine.waiting_accounts.reserve(engine.infos.capacity(), kLeast) &&
                engine.free_windows.reserve(engine.windows.capacity(), kLeast) &&
                engine.free_scopes.reserve(engine.scopes.capacity(), kLeast) &&
-               engine.lane_pages.reserve(1u << 16, kLeast);
+               engine.lane_pages.reserve(1u << 16, kLeast) && engine.window_index.start() &&
+               engine.account_index.start();
   if (!ready) return false;
+  // The first scopes must not depend on memory that the program may have used up by then.
+  engine.pool.deallocate(engine.pool.allocate(sizeof(ScopeId)), sizeof(ScopeId));
   engine.main.main = true;
   engine.started = true;
   return true;
