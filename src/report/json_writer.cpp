@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <array>
-#include <charconv>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -10,7 +7,7 @@
 
 #include "report/json.hpp"
 #include "report/json_format.hpp"
-#include "report/utf8.hpp"
+#include "report/json_stream.hpp"
 #include "trace/tables.hpp"
 
 namespace malloc_tracer::report {
@@ -40,12 +37,12 @@ class Writer {
 
   std::string write() {
     out_.reserve(4096 + 64 * rows_.size());
-    out_ += '{';
+    out_.begin('{');
     member("format", kFormatName);
     member("version", kVersion);
     member("writer", "malloc_tracer " MALLOC_TRACER_VERSION);
     member("name", trace_.name);
-    key("difference") += trace_.is_difference ? "true" : "false";
+    member("difference", trace_.is_difference);
     member("python_version", trace_.python_version);
     column("command", trace_.command, [](const std::string& text) { return std::string_view(text); });
     member("time_ms", trace_.time_ms);
@@ -57,8 +54,7 @@ class Writer {
     write_sources();
     // Last, since the tables have filled it.
     column("strings", strings_, [](std::string_view text) { return text; });
-    out_ += "}\n";
-    return std::move(out_);
+    return out_.end('}').take() + '\n';
   }
 
  private:
@@ -122,8 +118,6 @@ class Writer {
     close();
   }
 
-  // --- JSON ---
-
   template <class Value>
   struct Column {
     std::string_view name;
@@ -139,77 +133,17 @@ class Writer {
 
   template <class Rows, class Value>
   void column(std::string_view name, const Rows& rows, Value value) {
-    key(name) += '[';
-    for (const auto& row : rows) {
-      write_value(value(row));
-      out_ += ',';
-    }
-    if (out_.back() == ',') out_.pop_back();
-    out_ += ']';
+    out_.key(name).begin('[');
+    for (const auto& row : rows) out_.value(value(row));
+    out_.end(']');
   }
 
-  void open(std::string_view name) { key(name) += '{'; }
-  void close() { out_ += '}'; }
-
-  std::string& key(std::string_view name) {
-    if (out_.back() != '{') out_ += ',';
-    return out_.append("\"").append(name).append("\":");
-  }
+  void open(std::string_view name) { out_.key(name).begin('{'); }
+  void close() { out_.end('}'); }
 
   template <class Value>
   void member(std::string_view name, const Value& value) {
-    key(name);
-    write_value(value);
-  }
-
-  void write_value(std::integral auto number) {
-    std::array<char, 24> digits;
-    out_.append(digits.data(), std::to_chars(digits.begin(), digits.end(), number).ptr);
-  }
-
-  void write_value(std::string_view text) {
-    out_ += '"';
-    while (!text.empty()) {
-      const std::size_t plain = plain_prefix(text);
-      out_.append(text.substr(0, plain));
-      text.remove_prefix(plain);
-      if (text.empty()) break;
-      const Decoded next = decode_utf8(text);
-      if (next.valid && next.point >= 0x80) {
-        out_.append(text.substr(0, next.size));
-        text.remove_prefix(next.size);
-        continue;
-      }
-      // A byte that is no UTF-8 goes through as Python's surrogateescape has it.
-      const auto byte = static_cast<unsigned char>(text.front());
-      escape(byte < 0x80 ? byte : 0xdc00U + byte);
-      text.remove_prefix(1);
-    }
-    out_ += '"';
-  }
-
-  static std::size_t plain_prefix(std::string_view text) {
-    std::size_t size = 0;
-    while (size < text.size()) {
-      const auto byte = static_cast<unsigned char>(text[size]);
-      if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') break;
-      ++size;
-    }
-    return size;
-  }
-
-  void escape(unsigned point) {
-    if (point == '"' || point == '\\') {
-      out_ += '\\';
-      out_ += static_cast<char>(point);
-    } else if (point == '\n') {
-      out_ += "\\n";
-    } else {
-      out_ += "\\u";
-      for (int shift = 12; shift >= 0; shift -= 4) {
-        out_ += "0123456789abcdef"[point >> shift & 0xf];
-      }
-    }
+    out_.key(name).value(value);
   }
 
   Id string(std::string_view text) {
@@ -223,7 +157,7 @@ class Writer {
   std::vector<Row> rows_;
   trace::StringIds string_ids_;
   std::vector<std::string_view> strings_;
-  std::string out_;
+  JsonStream out_;
 };
 
 }  // namespace
