@@ -7,7 +7,6 @@ import os
 
 from .. import MallocTracerError, merge
 from .._color import wants_color
-from .._engine import formats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,22 +26,13 @@ def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse
         stream.write(f"malloc-tracer: {sentence}\n")
     if not results:
         return
-    format = arguments.format or (by_suffix(arguments.output))
-    if format == "text":
+    if arguments.format == "text":
         color = None if arguments.output else _COLORS[arguments.color]
         text = _text(results, arguments.columns, wants_color(color, None if arguments.output else stream))
         _put(text, arguments.output, stream)
     else:
-        _put(_one(results).report(format), arguments.output, stream)
+        _put(_one(results).report(arguments.format), arguments.output, stream)
     stream.flush()
-
-
-def by_suffix(output: str | None) -> str:
-    """Returns the format that the suffix of a file stands for; "" if there is none, "text" without a file."""
-    if output is None:
-        return "text"
-    known = sorted(((suffix, name) for name, suffix, *_ in formats()), key=lambda entry: -len(entry[0]))
-    return next((name for suffix, name in known if output.endswith(suffix)), "")
 
 
 def _text(results: Sequence[Result], columns: Sequence[str], color: bool) -> str:

@@ -7,6 +7,7 @@ import sys
 
 from .._arguments import check_columns
 from .._engine import formats, pause, resume
+from .._trace import format_of
 from ._options import COLUMNS, add_color
 
 TYPE_CHECKING = False
@@ -67,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the sub-command; what the program raises goes on."""
-    from . import _program, _results
+    from . import _program
     from ._children import follow
     from ._exit import Exit
     from ._recorder import Recorder
@@ -77,9 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
         targets = [Target(text) for text in arguments.targets]
     except UnknownTarget as error:
         return _usage(str(error))
-    if not (arguments.format or _results.by_suffix(arguments.output)):
-        suffixes = " ".join(entry[1] for entry in formats())
-        return _usage(f"-o {arguments.output}: no format has this suffix; use one of {suffixes}, or pass --format")
+    if arguments.format is None:
+        try:
+            arguments.format = format_of(arguments.output) if arguments.output else "text"
+        except ValueError as error:
+            return _usage(f"-o {error}; or pass --format")
     try:
         program = _located(arguments)
     except BaseException as error:  # a program that does not compile; a package that fails when it is imported
