@@ -8,7 +8,6 @@ NB_MODULE(_engine, module) {
   using namespace malloc_tracer::bindings;
   nanobind::set_leak_warnings(false);  // traces may outlive the interpreter's last look
   bind_trace(module);
-  bind_document(module);
   bind_scope(module);
   bind_frameless_method(module);
 }

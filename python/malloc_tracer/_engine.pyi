@@ -78,12 +78,8 @@ class TraceData:
     lost: dict[str, int]
     timeline: list[tuple[int, int]]
     def line(self, function_or_file: str, number: int) -> Line: ...
-    command: str
-    time: int                               # seconds since 1970, UTC
-    is_difference: bool
-    def written(
+    def text(
         self,
-        format: str,                        # a name of formats(); bytes if it is "pprof", which is not gzipped here
         *,
         target: Sequence[Section],
         note: str = "",
@@ -92,27 +88,29 @@ class TraceData:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         source: Callable[[str], Sequence[str]] | None = None,   # file name -> its lines without newline, [] where there is none
-    ) -> str | bytes: ...
-    def minus(
+    ) -> str: ...
+    is_difference: bool
+    time_ms: int                            # when it was taken, since 1970
+    def with_source(
         self,
-        before: TraceData,
-        source_now: Callable[[str], Sequence[str]] | None,
-        source_before: Callable[[str], Sequence[str]] | None,
+        sources: Sequence[tuple[str, int, str]],                # file, number of the first line, text
+        stretches: Sequence[tuple[str, int, int, str]],         # what is listed: file, first line, last line, why there is no source
+        empty_note: str,                                        # said if nothing is listed
+        related: str,
     ) -> TraceData: ...
-
-FORMAT: str
-FORMAT_VERSION: int
-def formats() -> tuple[tuple[str, str], ...]:
-    """Name and suffix of every format."""
-def merged(parts: Sequence[TraceData]) -> TraceData: ...
-def trace_of_document(document: dict[str, Any]) -> TraceData:
-    """The trace of a parsed file (docs/trace-format.md). ValueError: what is wrong, and where."""
+    def without_source(self) -> TraceData: ...
+    def listing(self, columns: Sequence[str], related: str | None = None) -> str:
+        """The text report of a trace with source; `related` None: as its file says."""
+    def written(self, format: str) -> bytes: ...
+    def html_table(self) -> str: ...
+    def diff(self, earlier: TraceData) -> TraceData: ...
 
 class ScopeHandle:
     """One scope. Opened by the first `enter`, `run` or `attach`; ended by `leave`, by the end of `run`, or by `end`."""
     def __init__(self, name: str, all_threads: bool) -> None: ...
-    def enter(self, skip: int = 0) -> None:
-        """Records from here on; the scope's own frame is the calling Python frame, `skip` frames up. Allocates nothing that is counted."""
+    def enter(self, skip: int = 0, inclusive: bool = True) -> None:
+        """Records from here on; the scope's own frame is the calling Python frame, `skip` frames up; paths begin with it if `inclusive`, else above it.
+        Allocates nothing that is counted."""
     def leave(self) -> None:
         """Ends the scope now. No-op if it is not open (a forked child, a second call)."""
     def run(self, callee: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None, listed: object | None) -> Any:
@@ -120,20 +118,14 @@ class ScopeHandle:
         its last return with its locals alive. With None: the scope is the whole call, without the caller's own frame. The callee's exception passes through
         (no Python frame of ours is on the stack); the scope is ended in any case."""
     def attach(self, function: object, ends: bool = False) -> None:
-        """Every activation of the Python function `function`, in any thread, until `end`. With `ends` the scope ends at the last return, with the
+        """Every activation of `function`, a Python function or a code object (then of any function made of it), in any thread, until `end`. With `ends` the scope ends at the last return, with the
         locals alive: frees after it do not count (unless the function is called again)."""
-    def peek(
-        self,
-        python_version: str,
-        library_prefixes: Sequence[str],
-        thread_names: Mapping[int, str],
-        command: str = "",
-        time: int = 0,
-    ) -> TraceData:
+    def peek(self, python_version: str, library_prefixes: Sequence[str], thread_names: Mapping[int, str], command: Sequence[str]) -> TraceData:
         """The scope so far (open) or as it ended (ended): builds the result. A scope that never opened gives an empty one."""
     def reset(self) -> None:
         """Forgets all that was recorded; an attached scope goes on."""
     def end(self) -> None: ...
+    calls: int                              # of what is attached; a generator counts once
     is_open: bool
 
 class FramelessMethod:
@@ -145,6 +137,13 @@ class FramelessMethod:
     """
     def __init__(self, prepare: Callable[..., tuple[Any, ...]], finish: Callable[[Any, Any, BaseException | None], Any]) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+def formats() -> list[tuple[str, str, bool]]:
+    """Name, suffix and whether it is text, of each format that `TraceData.written` knows."""
+
+def merge(traces: Sequence[TraceData]) -> TraceData: ...
+def read_json(text: bytes) -> TraceData:
+    """Raises `MallocTracerError`, without the file's name."""
 
 def pause() -> None:
     """Nothing this thread allocates is recorded by any scope until `resume`; nests. Frees still count."""

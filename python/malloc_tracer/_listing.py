@@ -33,9 +33,9 @@ class RelatedTracesOutputMode(Enum):
 
 
 class Listing:
-    """How a trace is listed unless the caller says otherwise: its subject, related lines, patterns, and sources."""
+    """How a trace is listed unless the caller says otherwise: its subject, the related lines and their patterns."""
 
-    __slots__ = ("exclude", "include", "mode", "source", "subject")
+    __slots__ = ("exclude", "include", "mode", "subject")
 
     def __init__(
         self,
@@ -43,31 +43,33 @@ class Listing:
         mode: RelatedTracesOutputMode = RelatedTracesOutputMode.NONE,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
-        source: Callable[[str], Sequence[str]] = file_lines,
     ) -> None:
         self.subject = subject
         self.mode = mode
         self.include = include
         self.exclude = exclude
-        self.source = source
 
-    def written(
-        self,
-        data: TraceData,
-        format: str = "text",
-        mode: RelatedTracesOutputMode | None = None,
-        columns: Sequence[str] = (),
-        with_source: bool = True,
-    ) -> str | bytes:
-        """Writes the report of `data` in one of the engine's formats. The caller has paused recording."""
+    def text(self, data: TraceData, mode: RelatedTracesOutputMode | None = None, columns: Sequence[str] = ()) -> str:
+        """Writes the listing of `data`. The caller has paused recording."""
         stretches, note = self.subject(data)
-        return data.written(
-            format,
+        return data.text(
             target=[Section(part.file, part.first_line, part.text, part.note, part.last_line) for part in stretches],
             note=note,
             columns=columns,
             related=(mode or self.mode).name.lower(),
             include=self.include,
             exclude=self.exclude,
-            source=self.source if with_source else None,
+            source=file_lines,
+        )
+
+    def complete(self, data: TraceData) -> TraceData:
+        """Returns `data` with the source text as it was when traced, and with what is listed."""
+        from ._saved import sources
+
+        stretches, note = self.subject(data)
+        return data.with_source(
+            sources(data, stretches),
+            [(part.file, part.first_line, max(part.last_line, part.first_line), part.note) for part in stretches],
+            note,
+            self.mode.name.lower(),
         )

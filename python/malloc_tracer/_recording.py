@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,11 +18,7 @@ _prefixes: list[str] = []
 
 def build(handle: ScopeHandle) -> TraceData:
     """Builds what `handle` has recorded so far. The caller has paused recording."""
-    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names(), _command(), int(time.time()))
-
-
-def _command() -> str:
-    return " ".join(getattr(sys, "orig_argv", sys.argv))
+    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names(), sys.orig_argv)
 
 
 def library_prefixes() -> list[str]:

@@ -14,9 +14,9 @@ void thin(Scope& scope) noexcept {
   scope.timeline_count /= 2;
 }
 
-std::int64_t live_bytes(const Scope& scope) noexcept {
+std::uint64_t live_bytes(const Scope& scope) noexcept {
   std::int64_t live = scope.peak - scope.headroom;
-  return live > 0 ? live : 0;
+  return live > 0 ? static_cast<std::uint64_t>(live) : 0;
 }
 
 void sample_scope(Scope& scope, std::int64_t now_ns) noexcept {

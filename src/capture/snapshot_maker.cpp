@@ -94,26 +94,28 @@ class Maker {
   // The sum over all lanes. A lane's own share may be negative (it frees what others allocated);
   // the sum is not.
   static Counters counters(std::uint32_t id, WindowId window, std::uint32_t rank) {
-    auto number = [](std::uint64_t count) { return static_cast<std::int64_t>(count); };
     Counters sum;
     engine.each_lane([&](const Lane& lane) {
       const Account& a = lane.accounts[id];
       Saved saved = saved_value(lane, id, window, rank);
       sum +=
-          Counters{.live_bytes = number(a.live_bytes()),
-                   .live_count = number(a.allocated_count - a.freed_count),
-                   .peak_bytes = number(saved.bytes),
-                   .peak_count = static_cast<std::int32_t>(saved.count),
-                   .allocated_bytes = number(a.allocated_bytes),
-                   .allocated_count = number(a.allocated_count),
-                   .freed_bytes = number(a.freed_bytes),
-                   .freed_count = number(a.freed_count),
-                   .temporary_count = number(a.temporary_count),
-                   .reallocated_count = number(lane.details[id].reallocated + saved.reallocated)};
+          Counters{.live_bytes = a.live_bytes(),
+                   .live_count = a.allocated_count - a.freed_count,
+                   .peak_bytes = saved.bytes,
+                   .peak_count = static_cast<std::uint64_t>(static_cast<std::int32_t>(saved.count)),
+                   .allocated_bytes = a.allocated_bytes,
+                   .allocated_count = a.allocated_count,
+                   .freed_bytes = a.freed_bytes,
+                   .freed_count = a.freed_count,
+                   .temporary_count = a.temporary_count,
+                   .reallocated_count = lane.details[id].reallocated + saved.reallocated};
     });
     if (engine.lane_count != 0) {
-      sum.peak_bytes = std::clamp<std::int64_t>(sum.peak_bytes, 0, sum.allocated_bytes);
-      sum.peak_count = std::clamp<std::int64_t>(sum.peak_count, 0, sum.allocated_count);
+      auto clamp = [](std::uint64_t share, std::uint64_t most) {
+        return static_cast<std::int64_t>(share) < 0 ? 0 : std::min(share, most);
+      };
+      sum.peak_bytes = clamp(sum.peak_bytes, sum.allocated_bytes);
+      sum.peak_count = clamp(sum.peak_count, sum.allocated_count);
     }
     return sum;
   }
@@ -125,7 +127,8 @@ class Maker {
     out_.rows.push_back(SnapshotRow{spot.node, spot.thread, allocator, counters});
   }
 
-  // Frees after the scope's last return are undone by rows that subtract.
+  // Frees after the scope's last return are undone by rows that subtract (all sums are modulo
+  // 2^64).
   void add_journal() {
     const Scope& scope = engine.scopes[scope_];
     if (!scope.ended) return;
@@ -134,12 +137,10 @@ class Maker {
       const JournalEntry& entry = engine.journal[i];
       if (entry.scope != scope_) continue;
       Counters& c = undone[entry.place];
-      auto bytes = static_cast<std::int64_t>(entry.bytes);
-      auto blocks = static_cast<std::int64_t>(entry.blocks);
-      c.live_bytes += bytes;
-      c.live_count += blocks;
-      c.freed_bytes -= bytes;
-      c.freed_count -= blocks;
+      c.live_bytes += entry.bytes;
+      c.live_count += entry.blocks;
+      c.freed_bytes -= entry.bytes;
+      c.freed_count -= entry.blocks;
       c.temporary_count -= entry.temporary ? 1 : 0;
     }
     for (const auto& [place, counters] : undone) add_row(place, counters);
@@ -220,7 +221,7 @@ class Maker {
     for (const SnapshotRow& row : out_.rows) sum += row.counters;
     std::int64_t peak_ns = scope.timeline_epoch == scope.peak_epoch ? scope.peak_ns : now_ns;
     bool peak_seen = false;
-    auto add = [&](std::int64_t ns, std::int64_t live) {
+    auto add = [&](std::int64_t ns, std::uint64_t live) {
       live = std::min(live,
                       sum.peak_bytes);  // with several lanes the peak's shares may be a little low
       peak_seen = peak_seen || live == sum.peak_bytes;

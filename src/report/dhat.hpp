@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "report/options.hpp"
 #include "trace/trace.hpp"
 
 // The file format of Valgrind's DHAT, version 2, for dh_view.html and the Firefox Profiler.
@@ -11,6 +10,6 @@
 // scope's peak.
 namespace malloc_tracer::report {
 
-std::string dhat(const trace::Trace& trace, const ReportOptions& options);
+std::string dhat(const trace::Trace& trace);
 
 }  // namespace malloc_tracer::report

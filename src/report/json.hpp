@@ -4,15 +4,16 @@
 #include <string>
 #include <string_view>
 
-#include "report/options.hpp"
 #include "trace/trace.hpp"
 
-// The file format of traces: docs/trace-format.md. Written here; read by python/malloc_tracer.
+// The file of a trace: docs/trace-format.md.
 namespace malloc_tracer::report {
 
-inline constexpr std::string_view kJsonFormat = "malloc_tracer trace";
-inline constexpr int kJsonVersion = 1;
+std::string json_report(const trace::Trace& trace);
 
-std::string json(const trace::Trace& trace, const ReportOptions& options);
+// Reads what json_report wrote, of this version of the format or an older one, and checks all of
+// it. Throws Error, which says at which byte and what to do. Whatever the text holds, reading it
+// takes less than 20 times its size of memory, and no recursion.
+trace::Trace read_json(std::string_view text);
 
 }  // namespace malloc_tracer::report

@@ -1,37 +1,42 @@
 // SPDX-License-Identifier: MIT
 #include "report/pprof.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "report/call_stack.hpp"
+#include "report/gzip.hpp"
 #include "report/printable.hpp"
+#include "trace/tables.hpp"
 
 namespace malloc_tracer::report {
 namespace {
 
 using trace::Counters;
+using trace::Id;
 using trace::Trace;
 
 // A protobuf message: fields are appended, a message inside another is a field of bytes.
 class Message {
  public:
-  void number(unsigned field, std::uint64_t value) {
+  Message& number(unsigned field, std::uint64_t value) {
     varint(field << 3);
-    varint(value);
+    return varint(value);
   }
-  void bytes(unsigned field, std::string_view content) {
+  Message& bytes(unsigned field, std::string_view content) {
     varint(field << 3 | 2);
     varint(content.size());
     out_ += content;
+    return *this;
   }
-  void varint(std::uint64_t value) {
+  Message& varint(std::uint64_t value) {
     for (; value >= 0x80; value >>= 7) out_ += static_cast<char>(value | 0x80);
     out_ += static_cast<char>(value);
+    return *this;
   }
   void clear() { out_.clear(); }
   const std::string& text() const { return out_; }
@@ -41,7 +46,7 @@ class Message {
 };
 
 // Field numbers of profile.proto.
-enum Profile : unsigned {
+enum ProfileField : unsigned {
   kSampleType = 1,
   kSample = 2,
   kLocation = 4,
@@ -51,36 +56,41 @@ enum Profile : unsigned {
   kDurationNanos = 10,
   kDefaultSampleType = 14,
 };
+enum ValueTypeField : unsigned { kType = 1, kUnit = 2 };
+enum SampleField : unsigned { kLocationId = 1, kValue = 2, kLabel = 3 };
+enum LabelField : unsigned { kKey = 1, kText = 2 };
+enum LocationField : unsigned { kId = 1, kLine = 4 };
+enum LineField : unsigned { kFunctionId = 1, kLineNumber = 2 };
+enum FunctionField : unsigned { kName = 2, kFilename = 4 };  // and kId
 
 struct SampleType {
   std::string_view name, unit;
   std::int64_t Counters::*value;
 };
-constexpr std::array<SampleType, 5> kSampleTypes = {{
+constexpr SampleType kSampleTypes[] = {
     {"alloc_space", "bytes", &Counters::allocated_bytes},
     {"alloc_objects", "count", &Counters::allocated_count},
     {"inuse_space", "bytes", &Counters::live_bytes},
     {"inuse_objects", "count", &Counters::live_count},
     {"peak_space", "bytes", &Counters::peak_bytes},
-}};
+};
+
+// Ids count from 1. The first location and function are those of blocks without a frame.
+constexpr std::uint64_t kNativeId = 1;
+constexpr std::uint64_t kFirstId = 2;
 
 class Pprof {
  public:
-  explicit Pprof(const Trace& trace) : trace_(trace), frames_(trace) { string(""); }
+  explicit Pprof(const Trace& trace) : trace_(trace), tables_(trace::tables_of(trace)) {
+    string("");  // the format wants it first
+  }
 
   std::string write() {
-    Message part;
-    for (const SampleType& type : kSampleTypes) {
-      part.clear();
-      part.number(1, string(type.name));
-      part.number(2, string(type.unit));
-      out_.bytes(kSampleType, part.text());
-    }
-    for (std::size_t i = 0; i < trace_.nodes.size(); ++i) {
-      if (trace_.nodes[i].self != Counters{}) write_sample(static_cast<std::uint32_t>(i));
-    }
-    write_frames();
-    out_.number(kTimeNanos, static_cast<std::uint64_t>(trace_.time_s) * 1'000'000'000);
+    write_sample_types();
+    write_samples();
+    write_functions();
+    write_locations();
+    out_.number(kTimeNanos, static_cast<std::uint64_t>(trace_.time_ms) * 1'000'000);
     out_.number(kDurationNanos, static_cast<std::uint64_t>(trace_.duration_ns));
     out_.number(kDefaultSampleType, string("inuse_space"));
     for (const std::string& text : strings_) out_.bytes(kStringTable, text);
@@ -94,53 +104,91 @@ class Pprof {
     return at->second;
   }
 
-  // Innermost frame first; location ids count from 1. Blocks without a frame are the root's.
-  void write_sample(std::uint32_t node) {
-    Message locations, values, sample;
-    std::uint32_t at = node;
-    do {
-      locations.varint(frames_.of_node[at] + std::uint64_t{1});
-      at = trace_.nodes[at].parent;
-    } while (at != 0);
-    for (const SampleType& type : kSampleTypes)
-      values.varint(static_cast<std::uint64_t>(trace_.nodes[node].self.*type.value));
-    sample.bytes(1, locations.text());
-    sample.bytes(2, values.text());
-    out_.bytes(kSample, sample.text());
-  }
-
-  void write_frames() {
-    std::vector<bool> written(frames_.first_node.size());
-    Message line, part;
-    for (std::size_t frame = 0; frame < frames_.first_node.size(); ++frame) {
-      const trace::Node& node = trace_.nodes[frames_.first_node[frame]];
-      const std::uint64_t function = frames_.function_of[frame] + std::uint64_t{1};
-      line.clear();
-      line.number(1, function);
-      line.number(2, static_cast<std::uint64_t>(node.frame.line));
-      part.clear();
-      part.number(1, frame + 1);
-      part.bytes(4, line.text());
-      out_.bytes(kLocation, part.text());
-      if (written[frames_.function_of[frame]]) continue;
-      written[frames_.function_of[frame]] = true;
-      part.clear();
-      part.number(1, function);
-      part.number(2, string(function_name(node)));
-      part.number(4, string(node.frame.file));
-      out_.bytes(kFunction, part.text());
+  void write_sample_types() {
+    for (const SampleType& type : kSampleTypes) {
+      part_.clear();
+      part_.number(kType, string(type.name)).number(kUnit, string(type.unit));
+      out_.bytes(kSampleType, part_.text());
     }
   }
 
+  // One for each row of the trace. The rows of a node follow each other and share its stack.
+  void write_samples() {
+    const std::vector<std::string> threads = labels("thread", trace_.threads);
+    const std::vector<std::string> allocators = labels("allocator", trace_.allocators);
+    Message stack, values;
+    for (std::size_t i = 0; i < trace_.rows.size(); ++i) {
+      const trace::Row& row = trace_.rows[i];
+      if (i == 0 || row.node != trace_.rows[i - 1].node) write_stack(stack, row.node);
+      values.clear();
+      for (const SampleType& type : kSampleTypes) {
+        values.varint(static_cast<std::uint64_t>(row.self.*type.value));
+      }
+      part_.clear();
+      part_.bytes(kLocationId, stack.text()).bytes(kValue, values.text());
+      part_.bytes(kLabel, threads[row.thread]).bytes(kLabel, allocators[row.allocator]);
+      out_.bytes(kSample, part_.text());
+    }
+  }
+
+  void write_stack(Message& stack, Id node) {
+    stack.clear();
+    if (node == 0) stack.varint(kNativeId);
+    for (Id at = node; at != 0; at = tables_.nodes[at].parent) {  // innermost first
+      stack.varint(kFirstId + tables_.nodes[at].frame);
+    }
+  }
+
+  template <class Place>
+  std::vector<std::string> labels(std::string_view key, const std::vector<Place>& places) {
+    std::vector<std::string> labels;
+    for (const Place& place : places) {
+      part_.clear();
+      part_.number(kKey, string(key)).number(kText, string(place.name));
+      labels.push_back(part_.text());
+    }
+    return labels;
+  }
+
+  // Without a system name: pprof would take such a name for a mangled one and cut parts off.
+  void write_functions() {
+    write_function(kNativeId, trace::kNativePlace, trace::kNativePlace);
+    for (std::size_t i = 0; i < tables_.functions.size(); ++i) {
+      const auto& [name, file] = tables_.functions[i];
+      write_function(kFirstId + i, name, tables_.files[file].name);
+    }
+  }
+  void write_function(std::uint64_t id, std::string_view name, std::string_view file) {
+    part_.clear();
+    part_.number(kId, id).number(kName, string(name)).number(kFilename, string(file));
+    out_.bytes(kFunction, part_.text());
+  }
+
+  void write_locations() {
+    write_location(kNativeId, kNativeId, 0);
+    for (std::size_t i = 0; i < tables_.frames.size(); ++i) {
+      write_location(kFirstId + i, kFirstId + tables_.frames[i].function, tables_.frames[i].line);
+    }
+  }
+  // The earlier trace's lines of a difference, which are negative, are not lines of the file.
+  void write_location(std::uint64_t id, std::uint64_t function, int line) {
+    Message place;
+    place.number(kFunctionId, function);
+    place.number(kLineNumber, static_cast<std::uint64_t>(std::max(line, 0)));
+    part_.clear();
+    part_.number(kId, id).bytes(kLine, place.text());
+    out_.bytes(kLocation, part_.text());
+  }
+
   const Trace& trace_;
-  const FrameIds frames_;
-  Message out_;
+  const trace::Tables tables_;
+  Message out_, part_;
   std::unordered_map<std::string, std::uint64_t> string_ids_;
   std::vector<std::string> strings_;
 };
 
 }  // namespace
 
-std::string pprof(const Trace& trace, const ReportOptions&) { return Pprof(trace).write(); }
+std::string pprof(const Trace& trace) { return gzip(Pprof(trace).write()); }
 
 }  // namespace malloc_tracer::report

@@ -33,7 +33,7 @@ std::string printable(std::string_view text) {
   std::string result;
   std::size_t column = 0;
   while (!text.empty()) {
-    const Decoded next = decode(text);
+    const Decoded next = decode_utf8(text);
     std::string shown(text.substr(0, next.size));
     std::size_t width = 1;
     if (next.point == '\t') {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdlib>
 
@@ -43,32 +44,22 @@ std::string right(std::string text, std::size_t width) {
 
 std::string with_thousands(std::int64_t number) {
   std::string text = std::to_string(number);
-  const std::size_t first = number < 0 ? 1 : 0;
-  for (std::size_t at = text.size(); at > first + 3;) text.insert(at -= 3, 1, ',');
+  const std::size_t first_digit = number < 0 ? 1 : 0;
+  for (std::size_t at = text.size(); at > first_digit + 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 
 std::string raw(std::int64_t bytes) { return std::to_string(bytes) + " B"; }
 
-std::string cell(Column column, std::int64_t value) {
-  return facts(column).is_count ? with_thousands(value) : format_size(value);
-}
-
-// 1.7 lines up the numbers, not the units: "B" takes as much room as "KiB".
-std::string classic_cell(std::int64_t bytes) {
-  return right(format_size(bytes) + (std::abs(bytes) < 1024 ? "  " : ""), kSizeWidth);
-}
-
 }  // namespace
 
 // By to_chars: printf would write the locale's decimal point.
 std::string format_size(std::int64_t bytes) {
-  if (bytes < 0) return '-' + format_size(-bytes);
-  if (bytes < 1024) return raw(bytes);
+  if (std::abs(bytes) < 1024) return raw(bytes);
   constexpr std::array<const char*, 4> kUnits = {" KiB", " MiB", " GiB", " TiB"};
   double value = static_cast<double>(bytes) / 1024;
   std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  for (; std::abs(value) >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
   std::array<char, 32> digits;
   const auto [end, error] =
       std::to_chars(digits.begin(), digits.end(), value, std::chars_format::fixed, 1);
@@ -83,8 +74,9 @@ void add(Values& sum, const Values& values) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
 }
 
-TextLayout::TextLayout(const std::vector<Column>& columns)
+TextLayout::TextLayout(const std::vector<Column>& columns, bool is_difference)
     : classic_(columns.empty() || columns == std::vector{Column::kSize}),
+      is_difference_(is_difference),
       columns_(classic_ ? std::vector{Column::kSize} : columns) {
   for (const Column column : columns_) {
     const std::size_t least = facts(column).is_count ? kCountWidth : kSizeWidth;
@@ -100,7 +92,7 @@ Values TextLayout::values(const Line& line) const {
 
 void TextLayout::fit(const Values& values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
-    widths_[i] = std::max(widths_[i], cell(columns_[i], values[i]).size());
+    widths_[i] = std::max(widths_[i], cell(i, values[i]).size());
   }
 }
 
@@ -113,11 +105,20 @@ std::string TextLayout::header() const {
   return text.append(kGap) + "Line Contents\n";
 }
 
+std::string TextLayout::cell(std::size_t column, std::int64_t value) const {
+  const char* const sign = is_difference_ && value > 0 ? "+" : "";
+  return sign + (facts(columns_[column]).is_count ? with_thousands(value) : format_size(value));
+}
+
 std::string TextLayout::cells(const Values& values) const {
-  if (classic_) return std::string(kGap) + classic_cell(values[0]);
+  // 1.7 lines up the numbers, not the units: "B" takes as much room as "KiB".
+  if (classic_) {
+    const char* const unit_gap = std::abs(values[0]) < 1024 ? "  " : "";
+    return std::string(kGap) + right(cell(0, values[0]) + unit_gap, kSizeWidth);
+  }
   std::string text;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    text += right(cell(columns_[i], values[i]), 2 + widths_[i]);
+    text += right(cell(i, values[i]), 2 + widths_[i]);
   }
   return text;
 }
@@ -132,13 +133,14 @@ std::string TextLayout::row(int number, const Values& values, std::string_view t
   return line.append(kGap).append(text) + '\n';
 }
 
-std::string TextLayout::footer(std::int64_t row_count, const Values& sum) const {
+std::string TextLayout::footer(std::uint64_t row_count, const Values& sum) const {
   std::string line = right(std::to_string(row_count), kNumberWidth) + cells(sum);
   if (classic_) line += " (raw " + raw(sum[0]) + ')';
   return line + '\n';
 }
 
-std::string TextLayout::head(std::int64_t rank, std::string_view file, const Values& values) const {
+std::string TextLayout::head(std::uint64_t rank, std::string_view file,
+                             const Values& values) const {
   std::string line = '#' + std::to_string(rank) + " \"" + std::string(file) + "\": (";
   if (classic_) return line + "raw " + raw(values[0]) + ")\n";
   for (std::size_t i = 0; i < columns_.size(); ++i) {

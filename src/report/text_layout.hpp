@@ -21,7 +21,8 @@ void add(Values& sum, const Values& values);  // of equal length
 // chosen column, as wide as the widest value that it has been shown by fit().
 class TextLayout {
  public:
-  explicit TextLayout(const std::vector<Column>& columns);
+  // In a difference what has grown has a plus sign.
+  TextLayout(const std::vector<Column>& columns, bool is_difference);
 
   Values values(const trace::Line& line) const;
   void fit(const Values& values);
@@ -29,14 +30,16 @@ class TextLayout {
   // Each with its newline. A row without any number has blank cells.
   std::string header() const;
   std::string row(int number, const Values& values, std::string_view text) const;
-  std::string footer(std::int64_t row_count, const Values& sum) const;
-  std::string head(std::int64_t rank, std::string_view file, const Values& values) const;
+  std::string footer(std::uint64_t row_count, const Values& sum) const;
+  std::string head(std::uint64_t rank, std::string_view file, const Values& values) const;
   static std::string rule(char c);
 
  private:
   std::string cells(const Values& values) const;
 
-  bool classic_;
+  std::string cell(std::size_t column, std::int64_t value) const;
+
+  bool classic_, is_difference_;
   std::vector<Column> columns_;
   std::vector<std::size_t> widths_;
 };

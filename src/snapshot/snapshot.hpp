@@ -54,7 +54,7 @@ struct SnapshotThread {
 
 struct TimelinePoint {
   std::int64_t ns = 0;  // since the scope began
-  std::int64_t live_bytes = 0;
+  std::uint64_t live_bytes = 0;
 };
 
 struct Snapshot {

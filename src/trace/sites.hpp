@@ -14,18 +14,17 @@
 #include "snapshot/snapshot.hpp"
 #include "symbols/python_lines.hpp"
 #include "trace/ids.hpp"
-#include "trace/places.hpp"
+#include "trace/tables.hpp"
 #include "trace/trace.hpp"
 
-// From the instructions of a snapshot to places. Every distinct {code, offset} is resolved once,
-// and every distinct function, file and line becomes an index; from then on the builder works with
-// those.
+// From the instructions of a snapshot to frames of the trace's tables. Every distinct {code, offset}
+// is resolved once.
 namespace malloc_tracer::trace {
 
 class SiteTable {
  public:
-  explicit SiteTable(const std::vector<std::string>& library_prefixes)
-      : library_prefixes_(library_prefixes) {}
+  SiteTable(const std::vector<std::string>& library_prefixes, TableMaker& maker)
+      : library_prefixes_(library_prefixes), maker_(maker) {}
 
   // Resolves the nodes of `snapshot` that are `wanted`. Reads each code's table once from end to
   // end: the distinct instructions are ordered by code and offset.
@@ -44,7 +43,7 @@ class SiteTable {
               [](const Instruction& a, const Instruction& b) {
                 return std::tie(a.code, a.offset) < std::tie(b.code, b.offset);
               });
-    site_of_instruction_.resize(instructions.size());
+    frame_of_instruction_.resize(instructions.size());
     for (auto first = instructions.begin(); first != instructions.end();) {
       const auto end = std::find_if(first, instructions.end(), [first](const Instruction& other) {
         return other.code != first->code;
@@ -54,10 +53,8 @@ class SiteTable {
     }
   }
 
-  // The site of a node that resolve() was asked for.
-  Id of_node(std::size_t node) const { return site_of_instruction_[instruction_of_node_[node]]; }
-
-  Places places;
+  // The frame of a node that resolve() was asked for.
+  Id of_node(std::size_t node) const { return frame_of_instruction_[instruction_of_node_[node]]; }
 
  private:
   struct Instruction {
@@ -70,12 +67,13 @@ class SiteTable {
     for (const Instruction& instruction : instructions) offsets.push_back(instruction.offset);
     std::vector<int> numbers(offsets.size());
     symbols::python_lines(code.line_table, code.first_line, offsets, numbers);
-    const Places::CodeIds ids = places.intern(code.function, code.file, kind_of(code.file));
+    const Id function =
+        maker_.function(code.function, maker_.file(code.file, kind_of(code.file)));
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       // Instructions that belong to no line (the compiler's own, such as MAKE_CELL for a closure's
       // variables) allocate too: the line of `def` stands for them.
       const int number = numbers[i] != 0 ? numbers[i] : code.first_line;
-      site_of_instruction_[instructions[i].id] = places.site(ids, number);
+      frame_of_instruction_[instructions[i].id] = maker_.frame(function, number);
     }
   }
 
@@ -94,8 +92,9 @@ class SiteTable {
   }
 
   const std::vector<std::string>& library_prefixes_;
+  TableMaker& maker_;
   std::vector<Id> instruction_of_node_;  // by snapshot node
-  std::vector<Id> site_of_instruction_;
+  std::vector<Id> frame_of_instruction_;
 };
 
 }  // namespace malloc_tracer::trace

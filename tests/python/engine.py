@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 
 from malloc_tracer import _engine
-from malloc_tracer._dictionary import NUMBERS
 
 
 def result_of(handle: _engine.ScopeHandle) -> _engine.TraceData:
-    return handle.peek(platform.python_version(), [], {})
+    return handle.peek(platform.python_version(), [], {}, [])
 
 
 def trace_call(function: Callable[..., Any], *args: Any, all_threads: bool = True) -> tuple[_engine.TraceData, Any]:
@@ -41,8 +40,22 @@ def own_lines(data: _engine.TraceData, function: Callable[..., Any]) -> dict[int
     return {line.number - code.co_firstlineno: line for line in data.lines if line.file == code.co_filename}
 
 
+COUNTERS = (
+    "live_bytes",
+    "live_count",
+    "peak_bytes",
+    "peak_count",
+    "allocated_bytes",
+    "allocated_count",
+    "freed_bytes",
+    "freed_count",
+    "temporary_count",
+    "reallocated_count",
+)
+
+
 def numbers(counters: _engine.Counters) -> dict[str, int]:
-    return {name: getattr(counters, name) for name in NUMBERS}
+    return {name: getattr(counters, name) for name in COUNTERS}
 
 
 def nonzero(counters: _engine.Counters) -> dict[str, int]:
@@ -74,7 +87,7 @@ def paths(data: _engine.TraceData) -> set[str]:
 
 def _sum(parts: Iterable[_engine.Counters]) -> dict[str, int]:
     parts = list(parts)
-    return {name: sum(getattr(part, name) for part in parts) for name in NUMBERS}
+    return {name: sum(getattr(part, name) for part in parts) for name in COUNTERS}
 
 
 def check(data: _engine.TraceData) -> _engine.TraceData:

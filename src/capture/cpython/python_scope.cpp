@@ -81,6 +81,20 @@ void switch_session(bool open) {
 
 }  // namespace
 
+namespace {
+
+// Makes the leaves of the page map where the program's heaps are now, so that a limit on address
+// space that is set later finds them there.
+void map_the_heap() noexcept {
+  void* object = PyObject_Malloc(1);
+  void* block = PyMem_RawMalloc(1);
+  for (const void* p : {object, block}) page_map.make(reinterpret_cast<std::uint64_t>(p));
+  PyMem_RawFree(block);
+  PyObject_Free(object);
+}
+
+}  // namespace
+
 std::string start() {
   static bool started = false;
   if (started) return {};
@@ -90,6 +104,7 @@ std::string start() {
     return "malloc_tracer cannot reserve address space: raise the limit on virtual memory (ulimit "
            "-v)";
   install_arena_hook();
+  map_the_heap();
   watch_code_objects();
   watch_collector();
   learn_free_lists();
@@ -110,9 +125,9 @@ bool PythonScope::open() {
   return false;
 }
 
-bool PythonScope::enter(int skip) {
+bool PythonScope::enter(int skip, bool inclusive) {
   if (!open()) return false;
-  activate(scope_, here(), caller(skip, true));
+  activate(scope_, here(), caller(skip, inclusive));
   return true;
 }
 
@@ -163,6 +178,7 @@ snapshot::Snapshot PythonScope::peek() const {
 
 void PythonScope::reset() {
   ended_.reset();
+  watch_.calls = 0;
   if (capture::is_open(scope_)) scope_ = reset_scope(scope_);
 }
 

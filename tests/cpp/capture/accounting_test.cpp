@@ -138,9 +138,9 @@ TEST_F(AccountingTest, ZeroBytesAfterThePeakAreNotInIt) {
   const ScopeRef scope = begin();
   program().alloc(1, 0).alloc(2, 10).alloc(3, 0);
   const Counters c = total(snapshot_of(scope));
-  EXPECT_EQ(c.peak_bytes, 10);
-  EXPECT_EQ(c.peak_count, 2);
-  EXPECT_EQ(c.live_count, 3);
+  EXPECT_EQ(c.peak_bytes, 10u);
+  EXPECT_EQ(c.peak_count, 2u);
+  EXPECT_EQ(c.live_count, 3u);
 }
 
 // -- the peak
@@ -150,14 +150,14 @@ TEST_F(AccountingTest, OfTwoEqualPeaksTheFirstCounts) {
   const PathId f = call(program().bottom(), "f"), g = call(program().bottom(), "g");
   program().at(f).alloc(1, 100).free(1).at(g).alloc(2, 60).alloc(3, 40);
   auto rows = stacks(snapshot_of(scope));
-  EXPECT_EQ(rows["f"].peak_bytes, 100);
-  EXPECT_EQ(rows["f"].peak_count, 1);
-  EXPECT_EQ(rows["g"].peak_bytes, 0);
+  EXPECT_EQ(rows["f"].peak_bytes, 100u);
+  EXPECT_EQ(rows["f"].peak_count, 1u);
+  EXPECT_EQ(rows["g"].peak_bytes, 0u);
   program().alloc(4, 1);  // one byte more is a new peak
   rows = stacks(snapshot_of(scope));
-  EXPECT_EQ(rows["f"].peak_bytes, 0);
-  EXPECT_EQ(rows["g"].peak_bytes, 101);
-  EXPECT_EQ(rows["g"].peak_count, 3);
+  EXPECT_EQ(rows["f"].peak_bytes, 0u);
+  EXPECT_EQ(rows["g"].peak_bytes, 101u);
+  EXPECT_EQ(rows["g"].peak_count, 3u);
 }
 
 TEST_F(AccountingTest, AShareAtThePeakIsWhatThePlaceHeldThen) {
@@ -167,12 +167,12 @@ TEST_F(AccountingTest, AShareAtThePeakIsWhatThePlaceHeldThen) {
   program().at(f).alloc(1, 10).alloc(2, 20).at(g).alloc(3, 30).free(1).at(h).alloc(4, 100);  // 150
   program().free(4).free(2).at(f).alloc(5, 49);  // 79 in all, f: 49
   const auto rows = stacks(snapshot_of(scope));
-  EXPECT_EQ(rows.at("f").peak_bytes, 20);
-  EXPECT_EQ(rows.at("f").peak_count, 1);
-  EXPECT_EQ(rows.at("f").live_bytes, 49);
-  EXPECT_EQ(rows.at("g").peak_bytes, 30);
-  EXPECT_EQ(rows.at("h").peak_bytes, 100);
-  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 150);
+  EXPECT_EQ(rows.at("f").peak_bytes, 20u);
+  EXPECT_EQ(rows.at("f").peak_count, 1u);
+  EXPECT_EQ(rows.at("f").live_bytes, 49u);
+  EXPECT_EQ(rows.at("g").peak_bytes, 30u);
+  EXPECT_EQ(rows.at("h").peak_bytes, 100u);
+  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 150u);
 }
 
 TEST_F(AccountingTest, OuterAndInnerScopeHaveTheirPeaksAtDifferentMoments) {
@@ -180,13 +180,13 @@ TEST_F(AccountingTest, OuterAndInnerScopeHaveTheirPeaksAtDifferentMoments) {
   program().alloc(1, 1000).free(1).alloc(2, 10);
   const ScopeRef inner = begin();
   program().alloc(3, 300).free(3).alloc(4, 200);
-  EXPECT_EQ(total(snapshot_of(outer)).peak_bytes, 1000);
-  EXPECT_EQ(total(snapshot_of(inner)).peak_bytes, 300);
+  EXPECT_EQ(total(snapshot_of(outer)).peak_bytes, 1000u);
+  EXPECT_EQ(total(snapshot_of(inner)).peak_bytes, 300u);
   program().alloc(5, 795);  // 1005 and 995
-  EXPECT_EQ(total(snapshot_of(outer)).peak_bytes, 1005);
-  EXPECT_EQ(total(snapshot_of(outer)).peak_count, 3);
-  EXPECT_EQ(total(snapshot_of(inner)).peak_bytes, 995);
-  EXPECT_EQ(total(snapshot_of(inner)).peak_count, 2);
+  EXPECT_EQ(total(snapshot_of(outer)).peak_bytes, 1005u);
+  EXPECT_EQ(total(snapshot_of(outer)).peak_count, 3u);
+  EXPECT_EQ(total(snapshot_of(inner)).peak_bytes, 995u);
+  EXPECT_EQ(total(snapshot_of(inner)).peak_count, 2u);
 }
 
 TEST_F(AccountingTest, LookingDoesNotChangeTheNumbers) {
@@ -195,8 +195,8 @@ TEST_F(AccountingTest, LookingDoesNotChangeTheNumbers) {
   const Snapshot first = snapshot_of(scope);
   EXPECT_EQ(total(snapshot_of(scope)), total(first));
   program().alloc(3, 100);
-  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 130);
-  EXPECT_EQ(total(snapshot_of(scope)).peak_count, 2);
+  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 130u);
+  EXPECT_EQ(total(snapshot_of(scope)).peak_count, 2u);
 }
 
 // -- temporary
@@ -204,7 +204,7 @@ TEST_F(AccountingTest, LookingDoesNotChangeTheNumbers) {
 TEST_F(AccountingTest, ABlockFreedByTheVeryNextEventIsTemporary) {
   const ScopeRef scope = begin();
   program().alloc(1, 10).free(1).alloc(2, 10).alloc(3, 10).free(3).free(2);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 2);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 2u);
 }
 
 TEST_F(AccountingTest, WhateverComesInBetweenABlockIsNotTemporary) {
@@ -216,24 +216,24 @@ TEST_F(AccountingTest, WhateverComesInBetweenABlockIsNotTemporary) {
   suspend(scope, here(), false);
   program().alloc(6, 10);  // an event that is not recorded
   program().free(5);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0u);
 }
 
 TEST_F(AccountingTest, AFailedReallocationIsNoEvent) {
   const ScopeRef scope = begin();
   program().alloc(1, 10).fail_realloc(1);
-  EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 10);
+  EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 10u);
   program().free(1);
   const Counters c = total(snapshot_of(scope));
-  EXPECT_EQ(c.temporary_count, 1);
-  EXPECT_EQ(c.reallocated_count, 0);
-  EXPECT_EQ(c.freed_bytes, 10);
+  EXPECT_EQ(c.temporary_count, 1u);
+  EXPECT_EQ(c.reallocated_count, 0u);
+  EXPECT_EQ(c.freed_bytes, 10u);
 }
 
 TEST_F(AccountingTest, AReallocatedBlockFreedByTheNextEventIsTemporary) {
   const ScopeRef scope = begin();
   program().alloc(1, 10).realloc(1, 2, 20).free(2);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 1);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 1u);
 }
 
 TEST_F(AccountingTest, AnotherThreadsEventsDoNotCountAsNext) {
@@ -244,7 +244,7 @@ TEST_F(AccountingTest, AnotherThreadsEventsDoNotCountAsNext) {
   second.alloc(2, 10);
   program().free(1);
   second.free(2);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 2);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 2u);
 }
 
 TEST_F(AccountingTest, ABlockFreedByAnotherThreadIsNotTemporary) {
@@ -253,8 +253,8 @@ TEST_F(AccountingTest, ABlockFreedByAnotherThreadIsNotTemporary) {
   Program second(other.block());
   program().alloc(1, 10);
   second.free(1);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0);
-  EXPECT_EQ(total(snapshot_of(scope)).freed_count, 1);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0u);
+  EXPECT_EQ(total(snapshot_of(scope)).freed_count, 1u);
 }
 
 // Thread 1 made the latest event at that address, but the block that stands there is thread 2's.
@@ -265,8 +265,8 @@ TEST_F(AccountingTest, AnAddressReusedByAnotherThreadIsNotTemporary) {
   program().alloc(1, 10);
   second.free(1).alloc(1, 10);
   program().free(1);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0);
-  EXPECT_EQ(total(snapshot_of(scope)).freed_count, 2);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0u);
+  EXPECT_EQ(total(snapshot_of(scope)).freed_count, 2u);
 }
 
 TEST_F(AccountingTest, ATemporaryOfTheOuterScopeIsStillOneAfterTheInnerHasClosed) {
@@ -275,7 +275,7 @@ TEST_F(AccountingTest, ATemporaryOfTheOuterScopeIsStillOneAfterTheInnerHasClosed
   program().alloc(1, 10);
   close_scope(inner);
   program().free(1);
-  EXPECT_EQ(total(snapshot_of(outer)).temporary_count, 1);
+  EXPECT_EQ(total(snapshot_of(outer)).temporary_count, 1u);
 }
 
 // Its record is taken, then another thread closes a scope, then the free is told: found by the
@@ -287,8 +287,8 @@ TEST_F(AccountingTest, ABlockIsTemporaryEvenIfAScopeClosesWhileItIsBeingFreed) {
   const Cell cell = take(test::address(1));
   close_scope(other);
   on_free<ManualFrames>(here(), test::address(1), cell);
-  EXPECT_EQ(total(snapshot_of(outer)).temporary_count, 1);
-  EXPECT_EQ(total(snapshot_of(outer)).freed_count, 1);
+  EXPECT_EQ(total(snapshot_of(outer)).temporary_count, 1u);
+  EXPECT_EQ(total(snapshot_of(outer)).freed_count, 1u);
 }
 
 // -- realloc
@@ -316,10 +316,10 @@ TEST_F(AccountingTest, OldAndNewSizeOfAReallocationAreNeverBothInThePeak) {
   const ScopeRef scope = begin();
   program().alloc(1, 100).realloc(1, 2, 101).realloc(2, 2, 40).realloc(2, 3, 100);
   const Counters c = total(snapshot_of(scope));
-  EXPECT_EQ(c.peak_bytes, 101);
-  EXPECT_EQ(c.peak_count, 1);
-  EXPECT_EQ(c.allocated_bytes, 341);
-  EXPECT_EQ(c.reallocated_count, 3);
+  EXPECT_EQ(c.peak_bytes, 101u);
+  EXPECT_EQ(c.peak_count, 1u);
+  EXPECT_EQ(c.allocated_bytes, 341u);
+  EXPECT_EQ(c.reallocated_count, 3u);
 }
 
 TEST_F(AccountingTest, AReallocationToTheSamePlaceInMemoryIsOneToo) {
@@ -354,9 +354,9 @@ TEST_F(AccountingTest, AnInnerScopeSeesAnAllocationWhereTheOuterSeesAReallocatio
   const ScopeRef inner = begin();
   program().realloc(1, 2, 130);
   const Counters out = total(snapshot_of(outer)), in = total(snapshot_of(inner));
-  EXPECT_EQ(out.reallocated_count, 1);
-  EXPECT_EQ(out.peak_bytes, 130);
-  EXPECT_EQ(out.freed_bytes, 100);
+  EXPECT_EQ(out.reallocated_count, 1u);
+  EXPECT_EQ(out.peak_bytes, 130u);
+  EXPECT_EQ(out.freed_bytes, 100u);
   EXPECT_EQ(in, (Counters{.live_bytes = 130,
                           .live_count = 1,
                           .peak_bytes = 130,
@@ -379,10 +379,10 @@ TEST_F(AccountingTest, ASuspendedScopeSeesOnlyTheFreeOfAReallocation) {
                                                  .allocated_count = 1,
                                                  .freed_bytes = 100,
                                                  .freed_count = 1}));
-  EXPECT_EQ(total(snapshot_of(outer)).live_bytes, 500);
-  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 1);
+  EXPECT_EQ(total(snapshot_of(outer)).live_bytes, 500u);
+  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 1u);
   program().free(2);
-  EXPECT_EQ(total(snapshot_of(inner)).freed_bytes, 100);
+  EXPECT_EQ(total(snapshot_of(inner)).freed_bytes, 100u);
 }
 
 TEST_F(AccountingTest, AReallocationWhileNoScopeIsActiveIsAFree) {
@@ -407,8 +407,8 @@ TEST_F(AccountingTest, FreesOfBlocksFromOutsideCountNowhere) {
   const ScopeRef inner = begin();
   program().free(3);
   EXPECT_TRUE(snapshot_of(inner).rows.empty());
-  EXPECT_EQ(total(snapshot_of(outer)).freed_bytes, 10);
-  EXPECT_EQ(total(snapshot_of(outer)).freed_count, 1);
+  EXPECT_EQ(total(snapshot_of(outer)).freed_bytes, 10u);
+  EXPECT_EQ(total(snapshot_of(outer)).freed_count, 1u);
 }
 
 TEST_F(AccountingTest, AnAddressHandedOutAgainMeansThatItsFreeWasNotSeen) {
@@ -428,10 +428,10 @@ TEST_F(AccountingTest, AReallocationOntoALiveBlockEndsIt) {
   const ScopeRef scope = begin();
   program().alloc(1, 100).alloc(2, 30).realloc(1, 2, 50);
   const Counters c = total(snapshot_of(scope));
-  EXPECT_EQ(c.live_bytes, 50);
-  EXPECT_EQ(c.live_count, 1);
-  EXPECT_EQ(c.freed_bytes, 130);
-  EXPECT_EQ(c.peak_bytes, 130);
+  EXPECT_EQ(c.live_bytes, 50u);
+  EXPECT_EQ(c.live_count, 1u);
+  EXPECT_EQ(c.freed_bytes, 130u);
+  EXPECT_EQ(c.peak_bytes, 130u);
 }
 
 TEST_F(AccountingTest, AnAddressBeyondTheMapIsLostAndHarmless) {
@@ -439,7 +439,7 @@ TEST_F(AccountingTest, AnAddressBeyondTheMapIsLostAndHarmless) {
   program().alloc(std::uint64_t{1} << 42, 10).free(std::uint64_t{1} << 42).alloc(1, 5);
   const Snapshot snapshot = snapshot_of(scope);
   EXPECT_EQ(lost(snapshot, Lost::kPageMapFull), 1u);
-  EXPECT_EQ(total(snapshot).allocated_bytes, 5);
+  EXPECT_EQ(total(snapshot).allocated_bytes, 5u);
 }
 
 // -- giants: sizes that do not fit into a cell
@@ -452,8 +452,8 @@ TEST_F(AccountingTest, SizesAroundFourGibibytesAreExact) {
   EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 4 * kGiant + 4);
   program().free(3).free(1);
   const Counters c = total(snapshot_of(scope));
-  EXPECT_EQ(c.live_bytes, 0);
-  EXPECT_EQ(c.live_count, 0);
+  EXPECT_EQ(c.live_bytes, 0u);
+  EXPECT_EQ(c.live_count, 0u);
   EXPECT_EQ(c.peak_bytes, 5 * kGiant + 4);
   EXPECT_EQ(c.freed_bytes, 5 * kGiant + 4);
 }
@@ -462,9 +462,9 @@ TEST_F(AccountingTest, AGiantCanBeTemporaryAndReallocated) {
   const ScopeRef scope = begin();
   program().alloc(1, kGiant).free(1).alloc(2, 10).realloc(2, 3, 2 * kGiant).realloc(3, 3, 7);
   const Counters c = total(snapshot_of(scope));
-  EXPECT_EQ(c.temporary_count, 1);
-  EXPECT_EQ(c.reallocated_count, 2);
-  EXPECT_EQ(c.live_bytes, 7);
+  EXPECT_EQ(c.temporary_count, 1u);
+  EXPECT_EQ(c.reallocated_count, 2u);
+  EXPECT_EQ(c.live_bytes, 7u);
   EXPECT_EQ(c.peak_bytes, 2 * kGiant);
 }
 
@@ -472,9 +472,9 @@ TEST_F(AccountingTest, AGiantWhoseFreeWasNotSeenEndsWhenItsAddressComesBack) {
   const ScopeRef scope = begin();
   program().alloc(1, kGiant).alloc(1, 2 * kGiant).alloc(1, 8);
   const Counters c = total(snapshot_of(scope));
-  EXPECT_EQ(c.live_bytes, 8);
+  EXPECT_EQ(c.live_bytes, 8u);
   EXPECT_EQ(c.freed_bytes, 3 * kGiant);
-  EXPECT_EQ(c.freed_count, 2);
+  EXPECT_EQ(c.freed_count, 2u);
 }
 
 TEST_F(AccountingTest, AGiantOutlivesTheInnerScope) {
@@ -484,7 +484,7 @@ TEST_F(AccountingTest, AGiantOutlivesTheInnerScope) {
   close_scope(inner);
   program().free(1);
   EXPECT_EQ(total(snapshot_of(outer)).freed_bytes, kGiant);
-  EXPECT_EQ(total(snapshot_of(outer)).live_count, 0);
+  EXPECT_EQ(total(snapshot_of(outer)).live_count, 0u);
 }
 
 TEST_F(AccountingTest, AGiantThatFindsTheTableFullIsLost) {
@@ -506,7 +506,7 @@ TEST_F(AccountingTest, TheTracersOwnAllocationsAreNotRecorded) {
   program().alloc(1, 100);
   ManualFrames::own = false;
   program().alloc(2, 5);
-  EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 5);
+  EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 5u);
 }
 
 // The handler comes in the middle of a free, of a reallocation and of an allocation.
@@ -527,8 +527,8 @@ TEST_F(AccountingTest, ASignalHandlerThatAllocatesInTheMiddleOfAnEventIsLost) {
   ManualFrames::signal = handler;
   program().alloc(5, 7);
   EXPECT_EQ(lost(snapshot_of(scope), Lost::kReentered), 3u) << "in an allocation";
-  EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 357);
-  EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 157);
+  EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 357u);
+  EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 157u);
 }
 
 TEST_F(AccountingTest, ASignalHandlerThatFreesInTheMiddleOfAnEventIsLost) {
@@ -537,7 +537,7 @@ TEST_F(AccountingTest, ASignalHandlerThatFreesInTheMiddleOfAnEventIsLost) {
   ManualFrames::signal = [] { Program().free(2); };
   program().free(1);
   EXPECT_EQ(lost(snapshot_of(scope), Lost::kReentered), 1u);
-  EXPECT_EQ(total(snapshot_of(scope)).freed_bytes, 100);
+  EXPECT_EQ(total(snapshot_of(scope)).freed_bytes, 100u);
 }
 
 TEST_F(AccountingTest, WhatWasLostBeforeTheScopeIsNotItsLoss) {
@@ -564,7 +564,7 @@ TEST_F(AccountingTest, AnInterruptIsServedOnTheNextLongWayOutsideTheAccounting) 
   EXPECT_EQ(served, 1);
   EXPECT_EQ(busy, 0u);
   EXPECT_EQ(here().busy, 0u);
-  EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 20);
+  EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 20u);
   engine.interrupt = nullptr;
 }
 
@@ -577,9 +577,9 @@ TEST_F(AccountingTest, TheTimelineGoesFromNothingToWhatIsLiveAndHoldsThePeak) {
   const Snapshot snapshot = snapshot_of(scope);
   ASSERT_GE(snapshot.timeline.size(), 3u);
   EXPECT_EQ(snapshot.timeline.front().ns, 0);
-  EXPECT_EQ(snapshot.timeline.front().live_bytes, 0);
-  EXPECT_EQ(snapshot.timeline.back().live_bytes, 100);
-  std::int64_t most = 0;
+  EXPECT_EQ(snapshot.timeline.front().live_bytes, 0u);
+  EXPECT_EQ(snapshot.timeline.back().live_bytes, 100u);
+  std::uint64_t most = 0;
   for (std::size_t i = 0; i < snapshot.timeline.size(); i++) {
     most = std::max(most, snapshot.timeline[i].live_bytes);
     EXPECT_LE(snapshot.timeline[i == 0 ? 0 : i - 1].ns, snapshot.timeline[i].ns);

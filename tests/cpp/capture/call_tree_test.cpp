@@ -37,7 +37,7 @@ TEST_F(CallTreeTest, EqualParentAndKeyGiveTheSamePath) {
   EXPECT_NE(thread, 0u);
   EXPECT_NE(f, thread);
   EXPECT_EQ(tree_.child(thread, frame(1, 10)), f);
-  EXPECT_EQ(tree_.path_count(), 3);  // path 0 is nobody's
+  EXPECT_EQ(tree_.path_count(), 3u);  // path 0 is nobody's
 }
 
 TEST_F(CallTreeTest, EveryPartOfAKeyAndTheParentTellPathsApart) {
@@ -115,7 +115,7 @@ TEST_F(CallTreeTest, ClearForgetsPathsCodesAndAccounts) {
   const PathId path = tree_.child(0, frame(id, 0));
   tree_.slot(path << kPlaceShift | 3) = PlaceSlot{5, 6};
   tree_.clear();
-  EXPECT_EQ(tree_.path_count(), 1);
+  EXPECT_EQ(tree_.path_count(), 1u);
   EXPECT_EQ(code_id(&code), 1u);
   EXPECT_EQ(described_, 2);
   EXPECT_EQ(tree_.child(0, frame(1, 0)), 1u);
@@ -155,7 +155,7 @@ TEST_F(CallTreeTest, ThreadsThatInternTheSamePathsAgree) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const std::vector<PathId>& mine : paths) EXPECT_EQ(mine, paths[0]);
-  EXPECT_EQ(tree_.path_count(), 5'001);
+  EXPECT_EQ(tree_.path_count(), 5'001u);
 }
 
 TEST_F(CallTreeTest, AFullTableGivesPathZeroAndKeepsWhatItHas) {

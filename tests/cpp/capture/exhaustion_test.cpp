@@ -63,8 +63,8 @@ TEST_F(ExhaustionTest, AFullAccountTableChargesTheThread) {
     const Snapshot snapshot = snapshot_of(scope);
     EXPECT_EQ(lost(snapshot, Lost::kAccountTableFull), 2u);
     const Stacks rows = stacks(snapshot);
-    EXPECT_EQ(rows.at("f").live_bytes, 2);
-    EXPECT_EQ(rows.at("g").live_bytes, 4);
+    EXPECT_EQ(rows.at("f").live_bytes, 2u);
+    EXPECT_EQ(rows.at("g").live_bytes, 4u);
     EXPECT_EQ(rows.at(""), (Counters{.live_bytes = 17,
                                      .live_count = 2,
                                      .peak_bytes = 25,
@@ -105,7 +105,7 @@ TEST_F(ExhaustionTest, AccountsOfClosedScopesMakeRoomAgain) {
       const ScopeRef scope = begin_in_child();
       program.at(call(program.bottom(), "f")).alloc(1, 10).free(1);
       program.at(call(program.bottom(), "g")).alloc(2, 10).free(2);
-      EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 20);
+      EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 20u);
       EXPECT_TRUE(snapshot_of(scope).lost.empty());
       close_scope(scope);
     }
@@ -124,10 +124,10 @@ TEST_F(ExhaustionTest, WithoutMemoryForThePageMapAllocationsAreNotRecorded) {
     limit.lift();
     const Snapshot snapshot = snapshot_of(scope);
     EXPECT_EQ(lost(snapshot, Lost::kPageMapFull), 2u);
-    EXPECT_EQ(total(snapshot).live_bytes, 50);
-    EXPECT_EQ(total(snapshot).freed_bytes, 10);
+    EXPECT_EQ(total(snapshot).live_bytes, 50u);
+    EXPECT_EQ(total(snapshot).freed_bytes, 10u);
     program.alloc(kNewLeaf, 100);
-    EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 150);
+    EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 150u);
   }));
 }
 
@@ -149,10 +149,10 @@ TEST_F(ExhaustionTest, AThreadWithoutABlockGoesOnUnrecorded) {
     if (!limited) return;
     Program().alloc(2, 7);
     EXPECT_EQ(lost(snapshot_of(scope), Lost::kThreadsFull), 1u);
-    EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 7);
+    EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 7u);
     WaitingThread later;  // memory is back
     Program(later.block()).alloc(3, 3);
-    EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 10);
+    EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 10u);
   }));
 }
 
@@ -172,7 +172,7 @@ TEST_F(ExhaustionTest, AThreadWithoutABlockMayFreeARecordedBlock) {
       Program(block).free(1);
     });
     thread.join();
-    EXPECT_LE(total(snapshot_of(scope)).freed_bytes, 100);
+    EXPECT_LE(total(snapshot_of(scope)).freed_bytes, 100u);
   }));
 }
 
@@ -184,7 +184,7 @@ TEST_F(ExhaustionTest, AThreadThatNeverLeavesTheAccountingIsNotWaitedForForever)
   const Snapshot snapshot = snapshot_of(scope);
   stuck.block().busy = 0;
   EXPECT_EQ(lost(snapshot, Lost::kWorldNotStopped), 1u);
-  EXPECT_EQ(total(snapshot).live_bytes, 10);
+  EXPECT_EQ(total(snapshot).live_bytes, 10u);
 }
 
 TEST_F(ExhaustionTest, AFullPathTableStillRecordsBytes) {
@@ -197,11 +197,11 @@ TEST_F(ExhaustionTest, AFullPathTableStillRecordsBytes) {
     EXPECT_EQ(call(f, "new", 0x1000), 0u);
     EXPECT_EQ(call(program.bottom(), "f"), f);
     program.at(f).alloc(1, 10);
-    EXPECT_EQ(stacks(snapshot_of(scope)).at("f").live_bytes, 10);
+    EXPECT_EQ(stacks(snapshot_of(scope)).at("f").live_bytes, 10u);
     close_scope(scope);  // worn: started over
     const ScopeRef next = begin_in_child();
     program.at(call(program.bottom(), "new")).alloc(2, 5);
-    EXPECT_EQ(stacks(snapshot_of(next)).at("new").live_bytes, 5);
+    EXPECT_EQ(stacks(snapshot_of(next)).at("new").live_bytes, 5u);
   }));
 }
 

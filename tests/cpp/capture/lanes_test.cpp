@@ -80,7 +80,7 @@ TEST_F(LanesTest, AThreadThatIsAloneUsesTheMainLaneWithoutTheLock) {
     const ScopeRef scope = open_scope(true);
     activate(scope, here(), {});
     Program().alloc(1, 1000).free(1).alloc(2, 999);
-    EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 1999);
+    EXPECT_EQ(total(snapshot_of(scope)).allocated_bytes, 1999u);
     close_scope(scope);
   }));
 }
@@ -118,8 +118,8 @@ TEST_F(LanesTest, LargeBlocksAreHandedOnAtOnceSoTheirPeakIsExact) {
   Program().free(1).alloc(3, 3);
   const Counters c = total(snapshot_of(scope));
   EXPECT_EQ(c.peak_bytes, 3 * kMiB);
-  EXPECT_EQ(c.peak_count, 2);
-  EXPECT_EQ(c.live_bytes, 3);
+  EXPECT_EQ(c.peak_count, 2u);
+  EXPECT_EQ(c.live_bytes, 3u);
 }
 
 TEST_F(LanesTest, AReallocationIsCountedByEveryScopeThatHeldTheOldBlock) {
@@ -129,12 +129,12 @@ TEST_F(LanesTest, AReallocationIsCountedByEveryScopeThatHeldTheOldBlock) {
   const ScopeRef inner = begin();
   program.realloc(1, 2, 300);
   on_other([](Program& p) { p.realloc(2, 3, 400); });
-  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 3);
-  EXPECT_EQ(total(snapshot_of(inner)).reallocated_count, 1);
-  EXPECT_EQ(total(snapshot_of(outer)).live_bytes, 400);
-  EXPECT_EQ(total(snapshot_of(inner)).allocated_bytes, 700);
+  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 3u);
+  EXPECT_EQ(total(snapshot_of(inner)).reallocated_count, 1u);
+  EXPECT_EQ(total(snapshot_of(outer)).live_bytes, 400u);
+  EXPECT_EQ(total(snapshot_of(inner)).allocated_bytes, 700u);
   close_scope(inner);
-  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 3);
+  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 3u);
 }
 
 TEST_F(LanesTest, FreesAfterTheEndAreUndoneInEveryLane) {
@@ -145,8 +145,8 @@ TEST_F(LanesTest, FreesAfterTheEndAreUndoneInEveryLane) {
   suspend(scope, here(), true);
   program.free(3);
   on_other([](Program& p) { p.free(2); });
-  EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 11);
-  EXPECT_EQ(total(snapshot_of(scope)).freed_bytes, 100);
+  EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 11u);
+  EXPECT_EQ(total(snapshot_of(scope)).freed_bytes, 100u);
 }
 
 // More windows than a lane has places for sums that it has not handed on.
@@ -177,7 +177,7 @@ TEST_F(LanesTest, ManyWindowsOfFreesAreHandedOnInTime) {
     program.free(i);
     ASSERT_LE(here().lane[0]->pending_count, Lane::kPending) << "after " << i + 1 << " windows";
   }
-  for (const ScopeRef scope : scopes) EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 0);
+  for (const ScopeRef scope : scopes) EXPECT_EQ(total(snapshot_of(scope)).live_bytes, 0u);
 }
 
 // A sum that waits while the thread works in another window is handed on when it has grown too far.

@@ -62,8 +62,8 @@ TEST_F(ScopesTest, ASuspendedScopeSeesOnlyFreesOfItsBlocks) {
                                                  .freed_count = 1}));
   activate(scope, here(), {});
   program.alloc(4, 101);  // 151 live
-  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 151);
-  EXPECT_EQ(total(snapshot_of(scope)).peak_count, 2);
+  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 151u);
+  EXPECT_EQ(total(snapshot_of(scope)).peak_count, 2u);
 }
 
 TEST_F(ScopesTest, ARecursiveScopeIsActiveUntilItsLastReturn) {
@@ -127,8 +127,8 @@ TEST_F(ScopesTest, AScopeOfAllThreadsRecordsEveryThread) {
   Program(other.block()).alloc(2, 20);
   const auto rows = threads(snapshot_of(scope));
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows.at(engine.labels[here().serial].id).live_bytes, 10);
-  EXPECT_EQ(rows.at(other.id()).live_bytes, 20);
+  EXPECT_EQ(rows.at(engine.labels[here().serial].id).live_bytes, 10u);
+  EXPECT_EQ(rows.at(other.id()).live_bytes, 20u);
 }
 
 TEST_F(ScopesTest, AScopeOfTheCurrentThreadRecordsOnlyThatOne) {
@@ -181,7 +181,7 @@ TEST_F(ScopesTest, AThreadBornDuringAScopeIsRecordedAndNamed) {
   }
   const auto rows = threads(snapshot_of(scope));
   ASSERT_TRUE(rows.contains(id));
-  EXPECT_EQ(rows.at(id).live_bytes, 10);
+  EXPECT_EQ(rows.at(id).live_bytes, 10u);
 }
 
 TEST_F(ScopesTest, AThreadsBlocksOutliveIt) {
@@ -194,7 +194,7 @@ TEST_F(ScopesTest, AThreadsBlocksOutliveIt) {
   Program(successor.block()).free(1);
   EXPECT_EQ(live(scope), 20u);
   EXPECT_EQ(freed(scope), 10u);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0u);
 }
 
 // -- nesting and overlap
@@ -276,10 +276,10 @@ TEST_F(ScopesTest, AManyTimesSuspendedScopeTakesNoMoreWindows) {
     suspend(scope, here(), false);
     program.alloc(1, 10).free(1);
   }
-  EXPECT_LE(engine.window_top - kFirstWindow - engine.free_window_count, 3);
+  EXPECT_LE(engine.window_top - kFirstWindow - engine.free_window_count, 3u);
   EXPECT_LE(engine.account_top, 3u);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 1000);
-  EXPECT_EQ(total(snapshot_of(outer)).temporary_count, 2000);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 1000u);
+  EXPECT_EQ(total(snapshot_of(outer)).temporary_count, 2000u);
 }
 
 TEST_F(ScopesTest, AccountsOfInnerScopesComeBackWhenTheirBlocksAreGone) {
@@ -324,7 +324,7 @@ TEST_F(ScopesTest, PathsThatDifferBeforeTheMarkerAreOnePlace) {
   program.at(call(marker(call(program.bottom(), "b"), scope), "f")).alloc(2, 2);
   const Stacks rows = stacks(snapshot_of(scope));
   ASSERT_EQ(rows.size(), 1u);
-  EXPECT_EQ(rows.at("f").live_bytes, 3);
+  EXPECT_EQ(rows.at("f").live_bytes, 3u);
 }
 
 TEST_F(ScopesTest, ParentsComeBeforeTheirChildrenInASnapshot) {
@@ -358,8 +358,8 @@ TEST_F(ScopesTest, ADeadCodeObjectKeepsItsName) {
   const PathKey second{KeyKind::kFrame, named("y"), 0};
   program.at(engine.tree.child(program.bottom(), second)).alloc(2, 2);
   const Stacks rows = stacks(snapshot_of(scope));
-  EXPECT_EQ(rows.at("x").live_bytes, 1);
-  EXPECT_EQ(rows.at("y").live_bytes, 2);
+  EXPECT_EQ(rows.at("x").live_bytes, 1u);
+  EXPECT_EQ(rows.at("y").live_bytes, 2u);
 }
 
 TEST_F(ScopesTest, NamesOfEveryWidthComeOutAsUtf8) {
@@ -422,7 +422,7 @@ TEST_F(ScopesTest, FreesAfterAReturnCountAgainWhenTheScopeBecomesActiveAgain) {
   activate(scope, here(), {});
   EXPECT_EQ(live(scope), 10u);
   program.alloc(3, 95);
-  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 110);  // 105 live: no new peak
+  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 110u);  // 105 live: no new peak
   suspend(scope, here(), true);
   program.free(2);
   EXPECT_EQ(total(snapshot_of(scope)), (Counters{.live_bytes = 105,
@@ -441,9 +441,9 @@ TEST_F(ScopesTest, ATemporaryFreedAfterTheReturnIsUndoneToo) {
   program.alloc(1, 100);
   suspend(scope, here(), true);
   program.free(1);
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 0u);
   activate(scope, here(), {});
-  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 1);
+  EXPECT_EQ(total(snapshot_of(scope)).temporary_count, 1u);
 }
 
 TEST_F(ScopesTest, AReallocationAfterTheReturnIsUndone) {
@@ -455,9 +455,9 @@ TEST_F(ScopesTest, AReallocationAfterTheReturnIsUndone) {
   program.realloc(1, 3, 200).alloc(2, 5);  // and a free that nobody saw
   EXPECT_EQ(live(scope), 101u);
   EXPECT_EQ(freed(scope), 0u);
-  EXPECT_EQ(total(snapshot_of(scope)).reallocated_count, 0);
+  EXPECT_EQ(total(snapshot_of(scope)).reallocated_count, 0u);
   EXPECT_EQ(live(outer), 205u);
-  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 1);
+  EXPECT_EQ(total(snapshot_of(outer)).reallocated_count, 1u);
 }
 
 TEST_F(ScopesTest, OnlyTheScopeThatHasEndedUndoesTheFree) {
@@ -499,7 +499,7 @@ TEST_F(ScopesTest, AFunctionCalledOverAndOverKeepsNoJournalOfOldReturns) {
     suspend(scope, here(), true);
     program.free(1);  // what it returned dies after every call
   }
-  EXPECT_LE(engine.journal_count, 1);
+  EXPECT_LE(engine.journal_count, 1u);
   EXPECT_EQ(live(scope), 10u);
   EXPECT_EQ(freed(scope), 9'990u);
 }
@@ -516,8 +516,8 @@ TEST_F(ScopesTest, AFullJournalIsLostAndTheFreeCountsAsBeforeTheEnd) {
     program.free(1).free(2).free(3);
     const Snapshot snapshot = snapshot_of(scope);
     EXPECT_EQ(lost(snapshot, Lost::kJournalFull), 1u);
-    EXPECT_EQ(total(snapshot).live_bytes, 11);
-    EXPECT_EQ(total(snapshot).freed_bytes, 4);
+    EXPECT_EQ(total(snapshot).live_bytes, 11u);
+    EXPECT_EQ(total(snapshot).freed_bytes, 4u);
   }));
 }
 
@@ -654,7 +654,7 @@ TEST_F(ScopesTest, AWornCallTreeIsStartedOverAndThreadsKeepTheirNames) {
   }
   const std::uint64_t epoch = engine.code_epoch;
   close_scope(scope);
-  EXPECT_LT(engine.tree.path_count(), 100);
+  EXPECT_LT(engine.tree.path_count(), 100u);
   EXPECT_EQ(engine.code_epoch, epoch + 1);  // caches of paths are void
   scope = begin();
   for (std::size_t i = 0; i < blocks.size(); i++) {
@@ -667,7 +667,7 @@ TEST_F(ScopesTest, AWornCallTreeIsStartedOverAndThreadsKeepTheirNames) {
     ASSERT_TRUE(rows.contains(ids[i]));
     EXPECT_EQ(rows.at(ids[i]).live_bytes, i + 1);
   }
-  EXPECT_EQ(stacks(snapshot_of(scope)).at("f").live_bytes, 6);
+  EXPECT_EQ(stacks(snapshot_of(scope)).at("f").live_bytes, 6u);
 }
 
 TEST_F(ScopesTest, TimeRunsFromTheFirstActivationToTheLastReturn) {
@@ -724,7 +724,7 @@ TEST_F(ScopesTest, AChildOfManyThreadsAndScopesStartsWithNone) {
   }
   EXPECT_TRUE(in_child([&] {
     EXPECT_EQ(engine.open_scopes, 0u);
-    EXPECT_EQ(engine.thread_count, 1);
+    EXPECT_EQ(engine.thread_count, 1u);
     const ScopeRef outer = open_scope(true), inner = open_scope(false);
     activate(outer, here(), {});
     activate(inner, here(), {});

@@ -67,19 +67,25 @@ const Lines kExampleSource = {
     "    return 2",
 };
 
-Lines source_of(const std::string& file) {
+Lines lines_of(const std::string& file) {
   if (file == "/src/u1.py") return kExampleSource;
   if (file == "/lib/a.py") return {"import b", "x = [0] * 600  \t\f", "\ty = []"};
   if (file == "/lib/b.py") return {"one()", "two()"};
   return {};
 }
 
+std::string source_of(const std::string& file, int number) {
+  const Lines lines = lines_of(file);
+  const auto index = static_cast<std::size_t>(number) - 1;
+  return index < lines.size() ? lines[index] : "";
+}
+
 Section example_section() {
   return {"/src/u1.py", 11, {kExampleSource.begin() + 10, kExampleSource.end()}, "", 0};
 }
 
-ReportOptions example_options(Related related) {
-  ReportOptions options;
+TextOptions example_options(Related related) {
+  TextOptions options;
   options.target = {example_section()};
   options.related = related;
   options.source = source_of;
@@ -138,7 +144,7 @@ TEST(Text, WithoutEventsHasNoRelatedTables) {
 }
 
 TEST(Text, SelectsRelatedFilesByPatternsAndStillCountsAllInTheTotal) {
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.include = {"/lib/*", "<native>"};
   options.exclude = {"*/a.p?"};
   const std::string text = text_report(trace_of_many_files(), options);
@@ -157,13 +163,13 @@ TEST(Text, SelectsRelatedFilesByPatternsAndStillCountsAllInTheTotal) {
 TEST(Text, TakesABackslashInAPatternForItself) {
   Trace trace;
   add_line(trace, {"C:\\a.py", 1, "f", live(1), live(1)});
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.include = {"C:\\a*"};
   EXPECT_NE(text_report(trace, options).find("File \"C:\\a.py\""), std::string::npos);
 }
 
 TEST(Text, ShowsEachSectionAsATableOfItsOwn) {
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.target = {{"/src/u1.py", 5, {"def func2():", "    ..."}, "", 0},
                     {"/lib/b.py", 1, {"one()", "two()"}, "", 0},
                     {"/src/u1.py", 7, {"    g1", "    g2"}, "", 0}};
@@ -172,7 +178,7 @@ TEST(Text, ShowsEachSectionAsATableOfItsOwn) {
 }
 
 TEST(Text, OfASectionWithoutSourceShowsTheLinesThatHaveNumbers) {
-  ReportOptions options = example_options(Related::kInDescendingOrder);
+  TextOptions options = example_options(Related::kInDescendingOrder);
   options.target = {{"/src/u1.py", 11, {}, "the file has changed", 28}};
   expect_golden("text_section_without_source.txt", text_report(example_trace(), options));
 
@@ -182,7 +188,7 @@ TEST(Text, OfASectionWithoutSourceShowsTheLinesThatHaveNumbers) {
 }
 
 TEST(Text, WithoutTargetSaysWhy) {
-  ReportOptions options = example_options(Related::kForEachFile);
+  TextOptions options = example_options(Related::kForEachFile);
   options.target.clear();
   options.note = "builtins.len has no Python code";
   Trace trace;
@@ -210,7 +216,7 @@ TEST(Text, MakesHostileTextHarmless) {
   Trace trace;
   add_line(trace, {"/src/\x1b]0;evil\x07\n.py", 1, "f", live(10), live(10)});
   add_line(trace, {"/src/\u202eyp.exe", 1, "f", live(20), live(20)});
-  ReportOptions options;
+  TextOptions options;
   options.target = {{"/src/\x1b]0;evil\x07\n.py",
                      1,
                      {"\tx = '\x1b[2J'\t# \xff", "if level != '\u202e\u2066':\r"},
@@ -218,7 +224,7 @@ TEST(Text, MakesHostileTextHarmless) {
                      0},
                     {"/src/gone.py", 1, {}, "\x1b[31m", 9}};
   options.related = Related::kForEachFile;
-  options.source = [](const std::string&) { return Lines{"\x1b]8;;http://evil\x07"}; };
+  options.source = [](const std::string&, int) { return "\x1b]8;;http://evil\x07"; };
   expect_golden("text_hostile.txt", text_report(trace, options));
 }
 
@@ -243,8 +249,8 @@ Trace trace_of_all_numbers() {
   return trace;
 }
 
-ReportOptions options_with(const std::vector<Column>& columns) {
-  ReportOptions options;
+TextOptions options_with(const std::vector<Column>& columns) {
+  TextOptions options;
   options.columns = columns;
   options.target = {{"/src/io.py",
                      43,
@@ -264,7 +270,7 @@ TEST(TextColumns, OfTheCommandLine) {
 }
 
 TEST(TextColumns, AllOfThemByFile) {
-  ReportOptions options =
+  TextOptions options =
       options_with({Column::kTotal, Column::kFreed, Column::kTemporary, Column::kCount,
                     Column::kAllocated, Column::kPeak, Column::kLive, Column::kSize});
   options.related = Related::kForEachFile;
@@ -272,7 +278,7 @@ TEST(TextColumns, AllOfThemByFile) {
 }
 
 TEST(TextColumns, InDescendingOrderOfTheFirst) {
-  ReportOptions options = options_with({Column::kCount, Column::kLive});
+  TextOptions options = options_with({Column::kCount, Column::kLive});
   options.related = Related::kInDescendingOrder;
   expect_golden("text_columns_in_descending_order.txt",
                 text_report(trace_of_all_numbers(), options));

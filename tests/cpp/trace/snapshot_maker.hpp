@@ -14,12 +14,12 @@ using snapshot::Allocator;
 using snapshot::Counters;
 
 // `count` blocks of `bytes` in all that were allocated and never freed.
-inline Counters live(std::int64_t bytes, std::int64_t count = 1) {
+inline Counters live(std::uint64_t bytes, std::uint64_t count = 1) {
   return {bytes, count, bytes, count, bytes, count, 0, 0, 0, 0};
 }
 
 // `count` blocks of `bytes` in all that were freed before the peak.
-inline Counters freed(std::int64_t bytes, std::int64_t count = 1) {
+inline Counters freed(std::uint64_t bytes, std::uint64_t count = 1) {
   return {0, 0, 0, 0, bytes, count, bytes, count, 0, 0};
 }
 
