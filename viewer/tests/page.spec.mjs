@@ -118,7 +118,7 @@ test.describe("source", () => {
     await page.keyboard.press("/");
     await page.keyboard.type("rows|head");
     await expect(grid(page).locator("tr.hit")).toHaveCount(7);
-    await expect(page.getByText("11 lines found")).toBeVisible();
+    await expect(page.getByText("9 lines found")).toBeVisible();
     await page.keyboard.press("Enter");
     await expect(page.locator("tr.selected")).toContainText("cache[path] = rows");
     await page.keyboard.press("Escape");
