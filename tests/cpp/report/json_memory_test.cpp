@@ -93,3 +93,72 @@ void expect_bounded(const char* what, const File& file, bool is_readable = true)
   }
   EXPECT_EQ(was_read, is_readable) << what << ": " << error;
   EXPECT_LE(most_size - before, 19 * text.size()) << what << ", " << text.size() << " bytes";
+}
+
+File tree(const std::function<std::string(std::size_t)>& parent) {
+  File file;
+  file.rows = kNodes;
+  file.files = "\"name\":[0],\"kind\":[\"yours\"]";
+  file.functions = "\"name\":[0],\"file\":[0]";
+  file.frames = "\"function\":" + zeros(kNodes) + ",\"line\":" + numbers(kNodes);
+  file.nodes = "\"parent\":" + column(kNodes, parent) + ",\"frame\":" +
+               column(kNodes, [](std::size_t i) { return i == 0 ? "-1" : std::to_string(i - 1); });
+  return file;
+}
+
+TEST(JsonMemory, IsBoundedByTheFile) {
+  const auto chain = [](std::size_t i) { return std::to_string(i < 2 ? 0 : i - 1); };
+  const auto star = [](std::size_t) { return std::string("0"); };
+  expect_bounded("star of nodes", tree(star));
+  expect_bounded("chain of nodes", tree(chain));
+
+  File names = tree(star);
+  names.strings = column(kNodes, [](std::size_t i) { return "\"" + std::to_string(i) + "\""; });
+  names.files = "\"name\":" + numbers(kNodes) + ",\"kind\":" + column(kNodes, [](std::size_t) { return std::string("\"yours\""); });
+  names.functions = "\"name\":" + numbers(kNodes) + ",\"file\":" + numbers(kNodes);
+  names.frames = "\"function\":" + numbers(kNodes) + ",\"line\":" + zeros(kNodes);
+  expect_bounded("a function and a file for each node", names);
+
+  names.files = "\"name\":[0],\"kind\":[\"yours\"]";
+  names.functions = "\"name\":" + numbers(kNodes) + ",\"file\":" + zeros(kNodes);
+  expect_bounded("a function for each node", names);
+
+  File long_name = tree(star);
+  long_name.strings = "[\"" + std::string(1'000'000, 'x') + "\"]";
+  expect_bounded("one long name", long_name);
+
+  File threads = tree(star);
+  threads.threads = "\"name\":" + zeros(kNodes) + ",\"id\":" + numbers(kNodes);
+  expect_bounded("threads without rows", threads);
+
+  File words;
+  words.command = empty_texts(kNodes);
+  expect_bounded("words", words);
+  File strings;
+  strings.strings = empty_texts(kNodes);
+  expect_bounded("strings", strings);
+  File allocators;
+  allocators.allocators = zeros(kNodes);
+  expect_bounded("allocators", allocators);
+  File sources;
+  sources.sources = "\"file\":" + zeros(kNodes) + ",\"first_line\":" + zeros(kNodes) + ",\"text\":" + empty_texts(kNodes);
+  expect_bounded("sources", sources);
+  File listing;
+  listing.listing = "\"file\":" + zeros(kNodes) + ",\"first_line\":" + zeros(kNodes) + ",\"last_line\":" + zeros(kNodes) +
+                    ",\"note\":" + empty_texts(kNodes);
+  expect_bounded("listing", listing);
+  File unused;
+  unused.frames = "\"function\":" + zeros(kNodes) + ",\"line\":" + zeros(kNodes);
+  unused.functions = "\"name\":" + zeros(kNodes) + ",\"file\":" + zeros(kNodes);
+  unused.files = "\"name\":[0],\"kind\":[\"yours\"]";
+  expect_bounded("frames of no node", unused);
+  File rowless = tree(star);
+  rowless.rows = 1;
+  expect_bounded("nodes without rows", rowless, false);
+  File unknown;
+  unknown.unknown = empty_texts(kNodes);
+  expect_bounded("what is skipped", unknown);
+}
+
+}  // namespace
+}  // namespace malloc_tracer::report
