@@ -99,7 +99,7 @@ void bind_files(nb::module_& module, nb::class_<TraceData>& data) {
   data.def("written", &written, "format"_a)
       .def("with_source", &with_source, "sources"_a, "stretches"_a, "empty_note"_a, "related"_a)
       .def("without_source", &without_source)
-      .def("listing", &listing, "columns"_a, "related"_a.none())
+      .def("listing", &listing, "columns"_a, "related"_a = nb::none())
       .def("html_table",
            [](const TraceData& t) { return to_python(report::html_table(*t.trace)); })
       .def("diff",

@@ -357,10 +357,17 @@ class Trace:
 
     def _written(self, format: str, source: bool = True, columns: Sequence[str] = ()) -> bytes:
         """Returns the trace in a format. The caller has paused recording."""
-        if format == "text" and source:
+        if not source:
+            return self._without_source()._written(format, True, columns)
+        if format == "text":
             return self._listing.text(self._data, None, columns).encode()
-        data = self._complete() if source else self._complete().without_source()
-        return data.listing(columns).encode() if format == "text" else data.written(format)
+        return self._complete().written(format)
+
+    def _without_source(self) -> Trace:
+        """Returns the same trace without source text. The caller has paused recording."""
+        from ._saved import SavedListing
+
+        return Trace(self._complete().without_source(), SavedListing())
 
 
 def format_of(path: str) -> str:

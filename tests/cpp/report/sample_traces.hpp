@@ -40,7 +40,7 @@ inline trace::Trace sample_trace() {
   facts.time_ms = 1'700'000'000'123;
   facts.duration_ns = 9'000;
   facts.timeline = {{0, 0}, {5'000, 1'371}, {8'000, 171}};
-  return trace::sum_up(facts, maker.tables());
+  return trace::sum_up(facts, maker.take());
 }
 
 // Names that try to break out of whatever they are written into: one block of 5 bytes.
@@ -57,7 +57,7 @@ inline trace::Trace hostile_trace() {
              {5, 1, 5, 1, 5, 1, 0, 0, 0, 0}});
   trace::Trace facts;
   facts.name = "\xfe\"\n";
-  return trace::sum_up(facts, maker.tables());
+  return trace::sum_up(facts, maker.take());
 }
 
 // What a grown and a shrunk line leave, and one that only the earlier trace has.
@@ -77,7 +77,7 @@ inline trace::Trace difference() {
   facts.name = "load";
   facts.is_difference = true;
   facts.duration_ns = -5;
-  return trace::sum_up(facts, maker.tables());
+  return trace::sum_up(facts, maker.take());
 }
 
 }  // namespace malloc_tracer::test
