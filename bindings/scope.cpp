@@ -71,8 +71,7 @@ void bind_scope(nb::module_& module) {
             checked(scope.attach(function.ptr(), ends));
           },
           "function"_a, "ends"_a = false)
-      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a,
-           "command"_a)
+      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a, "command"_a)
       .def("reset", &PythonScope::reset)
       .def("end", &PythonScope::end)
       .def_prop_ro("is_open", &PythonScope::is_open);

@@ -391,8 +391,8 @@ def write_report(trace: Trace, path: str, format: str, source: bool = True, colu
         reason = f"{path}: cannot be written: {error.strerror or error}"
         suffix = next(suffix for name, suffix, _ in formats() if name == format)
         try:
-            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as file:
-                file.write(written)
+            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as kept:
+                kept.write(written)
         except OSError as second:
             raise MallocTracerError(f"{reason}; nor can a temporary file: {second}") from error
-        raise MallocTracerError(f"{reason}; the trace is in {file.name} instead") from error
+        raise MallocTracerError(f"{reason}; the trace is in {kept.name} instead") from error

@@ -1,6 +1,7 @@
 """The command line over saved traces: report, diff, merge, view."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -94,7 +95,10 @@ def test_merge_adds_up(files, tmp_path):
         (["diff", "old.json", "new.json", "--fail-if-grows", "x"], "'x' is no percentage; pass one such as 5%"),
         (["diff", "old.json", "new.json", "--fail-if-grows=-1"], "'-1' is no percentage; pass one such as 5%"),
         (["merge", "old.json"], "the following arguments are required: -o"),
-        (["report", "old.json", "-o", "missing/x.json"], "missing/x.json: cannot be written: No such file or directory; the trace is in"),
+        (
+            ["report", "old.json", "-o", "missing/x.json"],
+            "missing/x.json: cannot be written: No such file or directory; the trace is in",
+        ),
         ([], "the following arguments are required: COMMAND"),
     ],
 )
@@ -113,11 +117,10 @@ def test_a_reader_that_has_seen_enough_is_no_error(files):
     assert done.stderr == ""
 
 
-def test_view_opens_the_page(files, monkeypatch):
-    from malloc_tracer.cli import main
-
-    opened = []
-    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
-    assert main(["view", str(files / "old.json")]) == 0
-    assert opened[0].startswith("file://")
-    assert opened[0].endswith(".html")
+def test_view_opens_the_page(files):
+    code = "import webbrowser; webbrowser.open = print; from malloc_tracer.cli import main; main(['view', 'old.json'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=files, timeout=60)
+    path = re.fullmatch(r"file://(.*\.html)\n", done.stdout)[1]
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == malloc_tracer.load(files / "old.json").report("html")
+    os.unlink(path)

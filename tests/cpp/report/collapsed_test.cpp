@@ -27,7 +27,7 @@ TEST(Collapsed, LeavesOutWhatHasShrunk) {
 
 TEST(Collapsed, OfNothingIsEmpty) {
   EXPECT_EQ(collapsed({}), "");
-  EXPECT_EQ(collapsed(trace::sum_up({}, trace::TableMaker().tables())), "");
+  EXPECT_EQ(collapsed(trace::sum_up({}, trace::TableMaker().take())), "");
 }
 
 }  // namespace
