@@ -70,7 +70,9 @@ def hostile():
     """A function whose name and file try to break out of what they are written into."""
     space = {}
     exec(compile("def f():\n return bytearray(12345)\n", 'caf\udce9;\u202e<script>&"\\\r\n 7.py', "exec"), space)
-    space["f"].__code__ = space["f"].__code__.replace(co_qualname="</script>\"'\\;\t\n\x01\x7f\u2028 99")
+    name = "</script>\"'\\;\t\n\x01\x7f\u2028 99"
+    code = space["f"].__code__
+    space["f"].__code__ = code.replace(**{"co_qualname" if hasattr(code, "co_qualname") else "co_name": name})
     return malloc_tracer.trace(space["f"], quiet=True)
 
 
@@ -177,7 +179,7 @@ def pprof_samples(path):
     heading, *rows = samples.partition("Samples:\n")[2].splitlines()
     assert [title.partition("/")[0] for title in heading.split()] == list(PPROF)
     for values, stack in re.findall(r"(?m)^ *((?:-?\d+ +)*-?\d+): ([\d ]+)$", "\n".join(rows)):
-        for sample_type, value in zip(PPROF, values.split(), strict=True):
+        for sample_type, value in zip(PPROF, values.split()):
             found[sample_type][tuple(places[number] for number in stack.split())] += int(value)
     return found, Counter(re.findall(r"(?m)^ {16}(allocator:\[.*\]) thread:", samples))
 

@@ -8,6 +8,8 @@
 
 #if PY_VERSION_HEX < 0x030c0000
 
+#include <opcode.h>  // macros with plain names
+
 #include "internal/pycore_genobject.h"
 
 namespace malloc_tracer::capture::cpython {
@@ -47,12 +49,13 @@ bool is_suspended(Frame* frame) noexcept {
 }
 
 PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
-  if (!is_watched(function_of(frame)) || only_makes_generator(frame))
-    return previous(state, frame, throwing);
+  if (!is_watched(frame) || only_makes_generator(frame)) return previous(state, frame, throwing);
+  bool starts = frame->owner != FRAME_OWNED_BY_GENERATOR ||
+                (!throwing && _Py_OPCODE(*frame->prev_instr) == RETURN_GENERATOR);
   bool rests = can_rest(state) && frame->owner != FRAME_OWNED_BY_GENERATOR;
   if (rests) arm_hook(false);
   _PyFrameEvalFunction next = previous;
-  frame_entered(frame);
+  frame_entered(frame, starts);
   PyObject* result = next(state, frame, throwing);
   frame_left(
       frame,
@@ -79,8 +82,7 @@ void unwatch(Watch& watch) {
 // entered, and are its caller's.
 bool is_event_bookkeeping(PyThreadState* state, std::uint64_t, snapshot::Allocator) noexcept {
   const Frame* frame = state != nullptr ? top_frame(state) : nullptr;
-  return frame != nullptr && watches != nullptr && is_incomplete(frame) &&
-         is_watched(function_of(frame));
+  return frame != nullptr && watches != nullptr && is_incomplete(frame) && is_watched(frame);
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -25,24 +25,31 @@ inline bool remove_watch(Watch& watch) noexcept {
   return false;
 }
 
-inline bool is_watched(PyObject* function) noexcept {
+// `watched` is a function or a code object.
+inline bool runs(const Frame* frame, PyObject* watched) noexcept {
+  return watched == function_of(frame) ||
+         watched == reinterpret_cast<const PyObject*>(code_of(frame));
+}
+
+inline bool is_watched(const Frame* frame) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function) return true;
+    if (runs(frame, watch->function)) return true;
   }
   return false;
 }
 
-inline void frame_entered(const Frame* frame) noexcept {
+// `starts`: a call begins; else a generator or coroutine goes on.
+inline void frame_entered(const Frame* frame, bool starts) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function_of(frame))
-      activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
+    if (!runs(frame, watch->function)) continue;
+    if (starts && here().paused == 0) watch->calls++;  // a paused thread's calls are the tracer's
+    activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
   }
 }
 
 inline void frame_left(const Frame* frame, bool finished) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function_of(frame))
-      suspend(*watch->scope, here(), finished && watch->ends_scope);
+    if (runs(frame, watch->function)) suspend(*watch->scope, here(), finished && watch->ends_scope);
   }
 }
 
