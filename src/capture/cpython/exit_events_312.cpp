@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.12 and 3.13: sys.monitoring. Local events on the watched code objects; PY_UNWIND and
+// CPython 3.12 to 3.15: sys.monitoring. Local events on the watched code objects; PY_UNWIND and
 // PY_THROW cannot be local before 3.15, so they are global while anything is watched (1.00 on other
 // code, 1.08 in a loop of exceptions).
 #include "capture/cpython/exit_events.hpp"
@@ -38,6 +38,8 @@ constexpr PyMethodDef definition(const char* name, Function function) {
                      METH_FASTCALL, nullptr};
 }
 
+constexpr bool kUnwindIsLocal = PY_VERSION_HEX >= 0x030f0000;
+
 struct Event {
   const char* name;
   PyMethodDef callback;
@@ -47,10 +49,10 @@ struct Event {
 Event events[] = {
     {"PY_START", definition("start", on_event<true, false>), true},
     {"PY_RESUME", definition("resume", on_event<true, false>), true},
-    {"PY_THROW", definition("throw", on_event<true, false>), false},
+    {"PY_THROW", definition("throw", on_event<true, false>), kUnwindIsLocal},
     {"PY_RETURN", definition("return", on_event<false, true>), true},
     {"PY_YIELD", definition("yield", on_event<false, false>), true},
-    {"PY_UNWIND", definition("unwind", on_event<false, true>), false},
+    {"PY_UNWIND", definition("unwind", on_event<false, true>), kUnwindIsLocal},
 };
 
 // A new reference that is thrown away; false if the call raised.
@@ -104,7 +106,8 @@ bool start_tool() {
 }
 
 bool set_global(bool on) {
-  return done(PyObject_CallMethod(monitoring(), "set_events", "il", tool, on ? global_events : 0L));
+  return kUnwindIsLocal ||
+         done(PyObject_CallMethod(monitoring(), "set_events", "il", tool, on ? global_events : 0L));
 }
 
 bool set_local(PyObject* function, bool on) {
@@ -139,13 +142,26 @@ void unwatch(Watch& watch) {
 
 namespace {
 
+constexpr int kStarts[] = {
+    RESUME,
+    INSTRUMENTED_RESUME,
 #ifdef RESUME_CHECK
-constexpr int kResumeCheck = RESUME_CHECK;
-#else
-constexpr int kResumeCheck = RESUME;
+    RESUME_CHECK,
 #endif
+#ifdef RESUME_CHECK_JIT
+    RESUME_CHECK_JIT,
+#endif
+};
+constexpr int kEnds[] = {
+    INSTRUMENTED_RETURN_VALUE,
+    INSTRUMENTED_YIELD_VALUE,
+#ifdef INSTRUMENTED_RETURN_CONST
+    INSTRUMENTED_RETURN_CONST,
+#endif
+};
 
-bool is_one_of(int opcode, std::initializer_list<int> opcodes) {
+template <std::size_t kCount>
+bool is_one_of(int opcode, const int (&opcodes)[kCount]) {
   for (int each : opcodes) {
     if (opcode == each) return true;
   }
@@ -168,11 +184,10 @@ bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
   if (allocator == Allocator::kPythonMem) {
     auto length = static_cast<std::uint64_t>(Py_SIZE(code));
     bool data = bytes == sizeof(_PyCoMonitoringData) || bytes == length;
-    return data && is_one_of(opcode, {RESUME, kResumeCheck, INSTRUMENTED_RESUME});
+    return data && is_one_of(opcode, kStarts);
   }
   if (allocator != Allocator::kPythonObject || bytes > sizeof(PyLongObject)) return false;
-  return is_one_of(
-      opcode, {INSTRUMENTED_RETURN_VALUE, INSTRUMENTED_RETURN_CONST, INSTRUMENTED_YIELD_VALUE});
+  return is_one_of(opcode, kEnds);
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -5,9 +5,11 @@
 
 // The version table: one header per CPython family says how to read its frames.
 #include "capture/cpython/python_headers.hpp"
-#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030e0000
+#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x03100000
 #error \
     "malloc_tracer: add a frame_<version>.hpp, free_lists_<version>.cpp and exit_events_<version>.cpp for this CPython"
+#elif PY_VERSION_HEX >= 0x030e0000
+#include "capture/cpython/frame_314.hpp"
 #elif PY_VERSION_HEX >= 0x030d0000
 #include "capture/cpython/frame_313.hpp"
 #elif PY_VERSION_HEX >= 0x030c0000

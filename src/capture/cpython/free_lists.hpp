@@ -5,15 +5,13 @@
 // call, and a reused block keeps the line of its first owner. They are drained when recording
 // starts and stay off while it lasts. One sibling file per CPython family.
 //
-// A full garbage collection turns some lists on again (up to 3.13): a sentinel object that only the
-// collector visits asks for apply_free_lists() at the next event. Requires the GIL for all.
+// A full garbage collection turns some lists on again (up to 3.13): see collector_watch.hpp.
+// Requires the GIL for all.
 namespace malloc_tracer::capture::cpython {
 
 // Once, before the first scope, not from a hook: may run a line of Python.
 void learn_free_lists() noexcept;
 void disable_free_lists() noexcept;
 void enable_free_lists() noexcept;
-// Off again after a collection; no-op while they are enabled.
-void apply_free_lists() noexcept;
 
 }  // namespace malloc_tracer::capture::cpython

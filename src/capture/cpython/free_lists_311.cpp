@@ -3,6 +3,7 @@
 // CPython 3.11 and 3.12: the lists of floats and tuples are off while they look full and empty at
 // once; the other types have no such state, so their deallocators are followed by emptying the
 // list.
+#include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 
@@ -130,8 +131,7 @@ void learn_async_types() noexcept {
     followed[5].type = Py_TYPE(reinterpret_cast<PyObject*>(state.asend_freelist[0]));
 }
 
-}  // namespace
-
+// Off, and empty; no-op while they are enabled.
 void apply_free_lists() noexcept {
   if (interpreter == nullptr) return;
   empty_floats();
@@ -142,7 +142,12 @@ void apply_free_lists() noexcept {
   empty_contexts();
 }
 
-void learn_free_lists() noexcept { learn_async_types(); }
+}  // namespace
+
+void learn_free_lists() noexcept {
+  learn_async_types();
+  watch_collector(apply_free_lists);
+}
 
 void disable_free_lists() noexcept {
   if (interpreter != nullptr) return;

@@ -18,6 +18,9 @@
 #include "internal/pycore_code.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_interp.h"
+#if PY_VERSION_HEX >= 0x030e0000
+#include "internal/pycore_interpframe.h"
+#endif
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_runtime.h"
 #pragma GCC diagnostic pop

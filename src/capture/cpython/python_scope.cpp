@@ -6,7 +6,6 @@
 #include "capture/cpython/allocator_hooks.hpp"
 #include "capture/cpython/barriers.hpp"
 #include "capture/cpython/code_names.hpp"
-#include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/frame_layout.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/native_hooks.hpp"
@@ -91,7 +90,6 @@ std::string start() {
            "-v)";
   install_arena_hook();
   watch_code_objects();
-  watch_collector();
   learn_free_lists();
   if (!install_native()) return "malloc_tracer cannot hook malloc in this process";
   engine.session_hook = switch_session;
