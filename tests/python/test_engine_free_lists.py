@@ -208,6 +208,7 @@ def test_the_lists_work_again_after_the_scope(make):
     before = reused()
     trace_block(reused)
     trace_block(reused)
+    reused()  # 3.14: the number that it begins with comes from a list, which is empty yet
     assert reused() == before
     assert before < 50
 

@@ -170,9 +170,9 @@ bool is_one_of(int opcode, const int (&opcodes)[kCount]) {
 
 }  // namespace
 
-// Switching events on gives a code object its monitoring data when it next starts (at RESUME), and
-// an event's offset is an int object when it is large. Both are made at instructions that allocate
-// nothing of that kind themselves.
+// Switching events on gives a code object its monitoring data when it next starts (at RESUME); 3.14
+// then makes a list of the machine code that is out of date. An event's offset is an int object
+// when it is large. All are made at instructions that allocate nothing of that kind themselves.
 bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
                           snapshot::Allocator allocator) noexcept {
   if (tool < 0 || state == nullptr) return false;
@@ -181,10 +181,12 @@ bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
   const PyCodeObject* code = code_of(frame);
   auto instruction = reinterpret_cast<const _Py_CODEUNIT*>(instruction_of(frame));
   int opcode = instruction->op.code;
-  if (allocator == Allocator::kPythonMem) {
+  if (is_one_of(opcode, kStarts)) {
+    constexpr std::size_t kList = sizeof(PyGC_Head) + sizeof(PyListObject);
     auto length = static_cast<std::uint64_t>(Py_SIZE(code));
-    bool data = bytes == sizeof(_PyCoMonitoringData) || bytes == length;
-    return data && is_one_of(opcode, kStarts);
+    return allocator == Allocator::kPythonMem
+               ? bytes == sizeof(_PyCoMonitoringData) || bytes == length
+               : allocator == Allocator::kPythonObject && bytes == kList;
   }
   if (allocator != Allocator::kPythonObject || bytes > sizeof(PyLongObject)) return false;
   return is_one_of(opcode, kEnds);
