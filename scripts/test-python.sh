@@ -1,0 +1,31 @@
+# What scripts/test does for one Python version. Sourced beside scripts/machine.sh, in the chroot too. $logs: where logs go.
+
+# The wheel goes into an environment of its own, so that the installed package is tested, not the source tree.
+build_wheel() {
+  local venv=build/test/venv-$1 wheels=build/test/wheel-$1
+  make_venv "$1" "$venv"
+  rm -rf "$wheels"
+  "$venv/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$wheels" \
+    --config-settings=cmake.define.MALLOC_TRACER_WERROR=ON --config-settings=build-dir="build/test/cmake-$1" .
+  ls "$wheels"
+  "$venv/bin/python" -m pip install --quiet --group test
+  "$venv/bin/python" -m pip install --quiet --no-deps --force-reinstall "$wheels"/*.whl
+  (cd / && "$OLDPWD/$venv/bin/python" -c 'import malloc_tracer, sys; print(sys.version); print(malloc_tracer.__file__)')
+}
+
+python_tests() {
+  MALLOC_TRACER_BUILD=build/test/cmake-$1 timeout 900 "build/test/venv-$1/bin/pytest" -q -p no:cacheprovider
+}
+
+run_examples() {
+  local example count=0
+  for example in examples/*.py; do
+    echo "-- $example"
+    "build/test/venv-$1/bin/python" "$example" >"$logs/example-$1-$(basename "$example").txt" || {
+      cat "$logs/example-$1-$(basename "$example").txt"
+      return 1
+    }
+    count=$((count + 1))
+  done
+  echo "$count examples ran"
+}
