@@ -9,16 +9,26 @@
 // same up to some frame) finds its path without looking anything up. Frames are opaque here;
 // capture/cpython walks them.
 //
-//   index     0        1              bar (live barrier)            top
-//   frames    base     f1      ...    fb        ...                 f_top        {frame,
-//   instruction address} nodes     n0       n1             nb                            n_top path
-//   after this frame parents   p0       p1 = n0        pb                            p_top path
-//   before it, scope markers included
+//   index    0     1           bar (live barrier)     top       known
+//   frames   base  f1    ...   fb         ...         f_top ...
+//   paths    n0    n1          nb                     n_top ...
+//
+// What lies between top and `known` is from the last time the stack was that deep: a program mostly
+// comes back the way it went.
 namespace malloc_tracer::capture {
 
 struct FrameEntry {
   const void* frame;
   std::uint64_t address;
+};
+
+// The path up to and with a frame. A frame often goes back and forth between two instructions (it
+// allocates, it calls), so the node of the one before is kept as well.
+struct PathEntry {
+  std::uint32_t node;
+  std::uint32_t parent;  // 0: a marker follows this frame, its node must be made the long way
+  std::uint64_t other_address;  // 0: none
+  std::uint32_t other_node;
 };
 
 // {instruction address, parent path} -> path; direct mapped.
@@ -40,14 +50,13 @@ struct StackCache {
   static constexpr std::uint32_t kNodeCacheBits = 11;
   static constexpr std::uint32_t kMaxBarriers = 8192;
 
-  std::uint64_t top = 0;  // frames[top] is the innermost; frames[0].frame == this: nothing cached
-  std::uint64_t bar = 0;  // index of the newest live barrier, else 0
+  std::uint64_t top = 0;    // frames[top] is the innermost; frames[0].frame == this: nothing cached
+  std::uint64_t known = 0;  // entries of `paths` that still hold
+  std::uint64_t bar = 0;    // index of the newest live barrier, else 0
   const void* link = nullptr;       // `previous` of frames[bar]: where verification ends
   const void* root_link = nullptr;  // `previous` of frames[0]
   FrameEntry* frames = nullptr;
-  std::uint32_t* nodes = nullptr;
-  std::uint32_t* parents =
-      nullptr;  // 0: a marker follows this frame, its node must be made the long way
+  PathEntry* paths = nullptr;
   NodeCacheEntry* cache = nullptr;
   const void* bar_chunk = nullptr;
   std::uint32_t bar_slot = 0;
@@ -57,7 +66,7 @@ struct StackCache {
                                // the thread's bottom
   const void* thread_state = nullptr;  // the interpreter's thread state the cache belongs to
   memory::ReservedArray<FrameEntry> frame_pages;
-  memory::ReservedArray<std::uint32_t> node_pages, parent_pages;
+  memory::ReservedArray<PathEntry> path_pages;
   memory::ReservedArray<NodeCacheEntry> cache_pages;
   memory::ReservedArray<BarrierEntry> barriers;
   memory::ReservedArray<const void*> scratch;

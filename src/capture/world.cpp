@@ -53,8 +53,7 @@ bool start_lane(Lane& lane) noexcept {
 bool start_stack(StackCache& stack) noexcept {
   constexpr std::uint32_t kLeast = 4096;
   if (!stack.frame_pages.reserve(StackCache::kMaxDepth, kLeast, 320) ||
-      !stack.node_pages.reserve(stack.frame_pages.capacity(), kLeast, 448) ||
-      !stack.parent_pages.reserve(stack.frame_pages.capacity(), kLeast, 576) ||
+      !stack.path_pages.reserve(stack.frame_pages.capacity(), kLeast, 448) ||
       !stack.cache_pages.reserve(1u << StackCache::kNodeCacheBits, 1u << StackCache::kNodeCacheBits,
                                  704) ||
       !stack.barriers.reserve(StackCache::kMaxBarriers, StackCache::kMaxBarriers) ||
@@ -62,8 +61,7 @@ bool start_stack(StackCache& stack) noexcept {
     return false;
   }
   stack.frames = stack.frame_pages.data();
-  stack.nodes = stack.node_pages.data();
-  stack.parents = stack.parent_pages.data();
+  stack.paths = stack.path_pages.data();
   stack.cache = stack.cache_pages.data();
   return true;
 }

@@ -22,7 +22,7 @@
 // scopes.
 namespace malloc_tracer::capture::cpython {
 
-inline constexpr std::uint32_t kBarrierDistance = 8;
+inline constexpr std::uint32_t kBarrierDistance = 5;
 inline constexpr std::size_t kChunkBytes = 16384;
 inline constexpr std::size_t kSlotBytes =
     kChunkBytes + 3136;  // the odd stride spreads slots over cache sets

@@ -61,7 +61,7 @@ PathId plain_node(StackCache& stack, PathId parent, const Frame* frame) noexcept
 }
 
 PathId parent_of(const Thread& thread, std::uint64_t index) noexcept {
-  return index != 0 ? thread.stack.nodes[index - 1] : thread.root;
+  return index != 0 ? thread.stack.paths[index - 1].node : thread.root;
 }
 
 // A scope's own frame: its node must be made the long way each time if a marker follows it.
@@ -69,33 +69,45 @@ MT_COLD void put_scope_frame(Thread& thread, std::uint64_t index, Frame* frame) 
   StackCache& stack = thread.stack;
   PathId before = with_markers(thread, parent_of(thread, index), frame, true);
   PathId node = plain_node(stack, before, frame);
-  stack.nodes[index] = with_markers(thread, node, frame, false);
-  stack.parents[index] = stack.nodes[index] != node ? 0 : before;
+  PathId after = with_markers(thread, node, frame, false);
+  stack.frames[index].address = instruction_of(frame);
+  stack.paths[index] = PathEntry{after, after != node ? 0 : before, 0, 0};
 }
 
-void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
+// Puts a frame that was not there, or in its place.
+MT_INLINE void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
   StackCache& stack = thread.stack;
-  std::uint64_t address = instruction_of(frame);
-  stack.frames[index] = FrameEntry{frame, address};
+  stack.frames[index].frame = frame;
   if (MT_UNLIKELY(owns_scope(thread, frame))) {
     put_scope_frame(thread, index, frame);
   } else {
-    PathId parent = parent_of(thread, index), node = cached_node(stack, parent, address);
-    stack.parents[index] = parent;
-    stack.nodes[index] = MT_LIKELY(node != 0) ? node : plain_node(stack, parent, frame);
+    std::uint64_t address = instruction_of(frame);
+    PathEntry& path = stack.paths[index];
+    PathId parent = parent_of(thread, index);
+    if (MT_UNLIKELY(index >= stack.known) || MT_UNLIKELY(path.parent != parent)) {
+      PathId node = cached_node(stack, parent, address);
+      if (MT_UNLIKELY(node == 0)) node = plain_node(stack, parent, frame);
+      stack.frames[index].address = address;
+      path = PathEntry{node, parent, 0, 0};
+    } else if (stack.frames[index].address != address &&
+               MT_UNLIKELY(other_node(stack, index, address) == 0)) {
+      stack.frames[index].address = address;
+      path.node = plain_node(stack, parent, frame);
+    }
   }
+  if (MT_UNLIKELY(index >= stack.known)) stack.known = index + 1;
   if (MT_UNLIKELY(is_first_of_slot(frame)))
     register_barrier(stack, static_cast<std::uint32_t>(index), frame);
 }
 
 // The frame is where it was in the stack, at another instruction.
-void move_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
+MT_INLINE void move_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
   StackCache& stack = thread.stack;
   std::uint64_t address = instruction_of(frame);
-  if (address == stack.frames[index].address) return;
-  PathId node = cached_node(stack, stack.parents[index], address);
+  if (address == stack.frames[index].address || MT_LIKELY(other_node(stack, index, address) != 0))
+    return;
   stack.frames[index].address = address;
-  stack.nodes[index] = MT_LIKELY(node != 0) ? node : node_long_way(thread, index, frame);
+  stack.paths[index].node = node_long_way(thread, index, frame);
 }
 
 // The walk ends here: the frame of the outermost scope.
@@ -105,9 +117,17 @@ bool is_stop(const Thread& thread, const Frame* frame) noexcept {
 
 MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
   StackCache& stack = thread.stack;
-  if (stack.parents[index] != 0) return plain_node(stack, stack.parents[index], frame);
+  if (stack.paths[index].parent != 0) return plain_node(stack, stack.paths[index].parent, frame);
   PathId before = with_markers(thread, parent_of(thread, index), frame, true);
   return with_markers(thread, plain_node(stack, before, frame), frame, false);
+}
+
+// The walk is done: frames[top] is the innermost frame.
+MT_INLINE PathId now_at(Thread& thread, PyThreadState* state, std::uint64_t top) noexcept {
+  StackCache& stack = thread.stack;
+  stack.top = top;
+  if (top - stack.bar >= kBarrierDistance) arm(state);
+  return stack.paths[top].node;
 }
 
 // Keeps what is equal from the base (or the newest live barrier) up and rebuilds the rest.
@@ -146,9 +166,7 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
     index++;
   }
   for (; index < total; index++) put_frame(thread, index, frame_at(index));
-  stack.top = total - 1;
-  if (stack.top - stack.bar >= kBarrierDistance) arm(state);
-  return stack.nodes[stack.top];
+  return now_at(thread, state, total - 1);
 }
 
 // Frames of one data stack lie in address order, so the search can go downwards; generators' frames
@@ -165,18 +183,10 @@ bool find_cached(const StackCache& stack, const Frame* frame, std::uint64_t& ind
   return stack.frames[i].frame == frame;
 }
 
-// The stack has changed since the last event, mostly by a few frames at the top.
-PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
+// The stack has changed by more than one frame more.
+MT_NOINLINE PathId walk_some(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   constexpr int kFew = 16;
   StackCache& stack = thread.stack;
-  if (stack.thread_state != state) {
-    forget_stack(thread);
-    stack.thread_state = state;
-    thread.foreign = has_other_gil(state);
-    thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
-  } else if (!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) {
-    drop_dead_barriers(stack);
-  }
   if (is_empty(stack)) return walk_all(thread, state, top);
   Frame* fresh[kFew];
   int count = 0;
@@ -188,14 +198,34 @@ PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
         break;
       move_frame(thread, index, frame);
       while (count != 0) put_frame(thread, ++index, fresh[--count]);
-      stack.top = index;
-      if (index - stack.bar >= kBarrierDistance) arm(state);
-      return stack.nodes[index];
+      return now_at(thread, state, index);
     }
     if (is_stop(thread, frame)) break;
     fresh[count++] = frame;
   }
   return walk_all(thread, state, top);
+}
+
+// The stack has changed since the last event: mostly the program has called one function more.
+MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
+  StackCache& stack = thread.stack;
+  if (stack.thread_state != state) {
+    forget_stack(thread);
+    stack.thread_state = state;
+    thread.foreign = has_other_gil(state);
+    thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
+  } else if (!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) {
+    drop_dead_barriers(stack);
+  }
+  std::uint64_t index = stack.top;
+  Frame* below = top->previous;
+  if (MT_LIKELY(stack.frames[index].frame == below) && MT_LIKELY(verify(stack, index)) &&
+      MT_LIKELY(index + 1 < stack.frame_pages.capacity())) {
+    move_frame(thread, index, below);
+    put_frame(thread, index + 1, top);
+    return now_at(thread, state, index + 1);
+  }
+  return walk_some(thread, state, top);
 }
 
 }  // namespace
@@ -212,7 +242,7 @@ PathId path_in(Thread& thread, PyThreadState* state) noexcept {
 
 void forget_stack(Thread& thread) noexcept {
   StackCache& stack = thread.stack;
-  stack.top = 0;
+  stack.top = stack.known = 0;
   stack.frames[0] = FrameEntry{&stack, 0};
   no_barrier(stack);
   std::uint64_t epoch = engine.code_epoch.load(std::memory_order_relaxed);

@@ -30,6 +30,22 @@ MT_INLINE PathId cached_node(const StackCache& stack, PathId parent,
   return MT_LIKELY(entry.address == address && entry.parent == parent) ? entry.node : 0;
 }
 
+// The node of frames[index] at another instruction than the last one; 0 if that takes a look at the
+// tree.
+MT_INLINE PathId other_node(StackCache& stack, std::uint64_t index,
+                            std::uint64_t address) noexcept {
+  FrameEntry& frame = stack.frames[index];
+  PathEntry& path = stack.paths[index];
+  PathId node = MT_LIKELY(path.other_address == address) ? path.other_node
+                                                         : cached_node(stack, path.parent, address);
+  if (MT_UNLIKELY(node == 0)) return 0;
+  path.other_address = frame.address;
+  path.other_node = path.node;
+  path.node = node;
+  frame.address = address;
+  return node;
+}
+
 // Is the cached stack, from the current frame at `top` down to the barrier, still what is in
 // memory? A frame is read only after the one above was seen to link to it.
 MT_INLINE bool verify(const StackCache& stack, std::uint64_t top) noexcept {
@@ -62,12 +78,8 @@ MT_INLINE PathId known_path_in(Thread& thread, PyThreadState* state) noexcept {
                 barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) &&
       MT_LIKELY(verify(stack, top))) {
     std::uint64_t address = instruction_of(frame);
-    if (MT_LIKELY(stack.frames[top].address == address)) return stack.nodes[top];
-    PathId node = cached_node(stack, stack.parents[top], address);
-    if (MT_UNLIKELY(node == 0)) return 0;
-    stack.frames[top].address = address;
-    stack.nodes[top] = node;
-    return node;
+    if (MT_LIKELY(stack.frames[top].address == address)) return stack.paths[top].node;
+    return other_node(stack, top, address);
   }
   return 0;
 }
