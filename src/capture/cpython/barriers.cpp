@@ -86,10 +86,16 @@ void install_arena_hook() noexcept {
   PyObject_SetArenaAllocator(&ours);
 }
 
-void arm(PyThreadState* state) noexcept {
-  if (slab.base == nullptr || state->datastack_chunk == nullptr ||
-      state->datastack_limit <= state->datastack_top)
-    return;
+void arm(StackCache& stack, PyThreadState* state) noexcept {
+  if (slab.base == nullptr || state->datastack_chunk == nullptr) return;
+  stack.armed = true;
+  if (state->datastack_limit <= state->datastack_top) return;
+  // A popped chunk that waits there is not one of ours if it is older than the first scope: it
+  // would be pushed in place of a barrier.
+  if (_PyStackChunk* waiting = waiting_chunk(state); waiting != nullptr && !in_slab(waiting)) {
+    forget_waiting_chunk(state);
+    arena_free(nullptr, waiting, waiting->size);
+  }
   state->datastack_limit = state->datastack_top;
 }
 
@@ -117,6 +123,7 @@ void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame
   slot_chunk(slot)->size = kChunkBytes - 8;
   stack.barriers[count] = BarrierEntry{index, slot, slab.generation[slot]};
   stack.barrier_count++;
+  stack.armed = false;
   set_barrier(stack, index, slot);
 }
 

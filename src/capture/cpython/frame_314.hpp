@@ -24,5 +24,11 @@ inline std::uint64_t instruction_of(const Frame* frame) noexcept {
 inline bool has_no_code(const Frame* frame) noexcept {
   return frame->owner >= FRAME_OWNED_BY_INTERPRETER;
 }  // entry shim, 3.15: also the last of every chain
+inline _PyStackChunk* waiting_chunk(const PyThreadState* state) noexcept {
+  return state->datastack_cached_chunk;
+}
+inline void forget_waiting_chunk(PyThreadState* state) noexcept {
+  state->datastack_cached_chunk = nullptr;
+}
 
 }  // namespace malloc_tracer::capture::cpython

@@ -2,6 +2,7 @@
 #include "capture/cpython/python_frames.hpp"
 
 #include "capture/cpython/code_names.hpp"
+#include "capture/cpython/constructor_calls.hpp"
 #include "capture/engine.hpp"
 
 namespace malloc_tracer::capture::cpython {
@@ -55,8 +56,10 @@ PathId frame_node(PathId parent, const Frame* frame) noexcept {
 // its parent, so that a hit needs no other test.
 PathId plain_node(StackCache& stack, PathId parent, const Frame* frame) noexcept {
   std::uint64_t address = instruction_of(frame);
-  PathId node = is_incomplete(frame) ? parent : frame_node(parent, frame);
-  stack.cache[node_cache_index(address, parent)] = NodeCacheEntry{address, parent, node};
+  PathId below = parent & ~kLoweredMark;
+  PathId node = is_incomplete(frame) ? below : frame_node(below, frame);
+  if (may_cache(frame, parent))
+    stack.cache[node_cache_index(address, parent)] = NodeCacheEntry{address, parent, node};
   return node;
 }
 
@@ -126,7 +129,8 @@ MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* fra
 MT_INLINE PathId now_at(Thread& thread, PyThreadState* state, std::uint64_t top) noexcept {
   StackCache& stack = thread.stack;
   stack.top = top;
-  if (top - stack.bar >= kBarrierDistance) arm(state);
+  if (top - stack.bar >= kBarrierDistance) arm(stack, state);
+  if (stack.armed) watch_constructor_calls(stack, top);
   return stack.paths[top].node;
 }
 
