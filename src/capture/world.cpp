@@ -13,6 +13,9 @@ constinit Engine engine;
 constinit memory::PageMap page_map;
 constinit Thread no_thread{
     true};  // hooks find it closed and register the thread: the usual case needs no test
+namespace {
+constinit thread_local bool is_gone __attribute__((tls_model("initial-exec"))) = false;
+}
 constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec"))) = &no_thread;
 
 const char* lost_text(Lost reason) noexcept {
@@ -129,6 +132,7 @@ void rejoin_main_lane() noexcept {
 void thread_gone(void* cookie) {
   auto* thread = static_cast<Thread*>(cookie);
   self_block = &no_thread;
+  is_gone = true;
   thread->inside = 1;
   WorldStop stop;
   if (thread->lane[0] != &engine.main) thread->lane[0]->owner = nullptr;
@@ -140,7 +144,9 @@ void thread_gone(void* cookie) {
 }  // namespace
 
 MT_COLD Thread& register_self() noexcept {
-  if (!engine.started) return no_thread;
+  // The C library's own clean-up comes after the last notice of a thread's end: nobody would take
+  // such a thread off the list again.
+  if (!engine.started || is_gone) return no_thread;
   Thread* thread = nullptr;
   {
     WorldStop stop;

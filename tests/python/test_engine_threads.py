@@ -196,6 +196,20 @@ def test_blocks_freed_by_a_c_thread(helper):
         assert line.live_bytes == 0
 
 
+def test_when_the_threads_have_ended_native_peaks_are_exact_again(helper):
+    # The C library frees its own per-thread buffers after the last notice of a thread's end.
+    helper.keep_valloc(100, 320)
+    trace_block(lambda: helper.free_all_in_a_thread(0, 0))
+
+    def run():
+        helper.mountain(20, 10_000)
+        helper.free_all(0, 0)
+
+    data, _ = trace_call(run)
+    numbers = allocator(check(data), "malloc")
+    assert (numbers["peak_bytes"], numbers["peak_count"]) == (20 * 30_000, 40)
+
+
 def test_scopes_in_several_threads_at_once_see_their_own_part():
     begin = threading.Barrier(4)
     results = {}

@@ -118,6 +118,7 @@ struct MallocHooks : MappingHooks<Frames> {
 
   MT_NOINLINE static void forget_long_way(void* p) noexcept {
     Cell cell = take(p);
+    if (cell == 0 && self() == &no_thread) return;  // no reason to know the thread
     on_free<Frames>(here(), p, cell);
   }
   MT_INLINE static void forget(void* p) noexcept {
