@@ -26,11 +26,12 @@ struct BlockBins {
   Bin bins[kLargest / 16 +
            1];  // by size in granules of 16 bytes, as pymalloc rounds; 0 is not used
 
-  // The GIL's holder, as far as this thread's stack cache has seen it: a thread of an interpreter
-  // with a GIL of its own has another lane.
+  // The main GIL's holder, as far as this thread's stack cache has seen it. An interpreter with a
+  // GIL of its own has a pymalloc of its own, too; its lane is the main one while no other thread
+  // is there.
   MT_INLINE static bool may_use(const Thread& thread) noexcept {
     const PyThreadState* state = attached_state_nearby();
-    return state != nullptr && thread.stack.thread_state == state && thread.lane[1] == &engine.main;
+    return state != nullptr && thread.stack.thread_state == state && !thread.foreign;
   }
   MT_INLINE void* pop(const Thread& thread, std::size_t bytes) noexcept {
     if (MT_UNLIKELY(bytes > kLargest)) return nullptr;
