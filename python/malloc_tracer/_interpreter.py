@@ -17,6 +17,8 @@ def complaint() -> str:
         return f"{wanted}; this is {version}, whose frames it does not know yet: look for a newer malloc_tracer."
     if "t" in sys.abiflags:
         return f"{wanted} with the GIL; this is the free-threaded build of {version}."
+    if hasattr(sys, "gettotalrefcount"):
+        return f"{wanted} as released; this is a debug build of {version}: use a release build."
     try:
         from ._engine import self_test
     except ImportError as error:

@@ -20,6 +20,11 @@
 
 namespace malloc_tracer::capture::cpython {
 
+inline std::uint32_t instruction_offset(const Frame* frame) noexcept {
+  return static_cast<std::uint32_t>(instruction_of(frame) -
+                                    reinterpret_cast<std::uint64_t>(_PyCode_CODE(code_of(frame))));
+}
+
 // Still being set up by its caller (or `__init__`'s trampoline): what it allocates belongs to the
 // frame below.
 inline bool is_incomplete(const Frame* frame) noexcept {

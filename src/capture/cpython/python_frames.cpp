@@ -45,9 +45,8 @@ PathId frame_node(PathId parent, const Frame* frame) noexcept {
   PyCodeObject* code = code_of(frame);
   std::uint32_t id = engine.tree.code_id(
       code, [&](CodeEntry& entry, memory::BlockPool& pool) { describe(code, entry, pool); });
-  auto offset = static_cast<std::uint32_t>(instruction_of(frame) -
-                                           reinterpret_cast<std::uint64_t>(_PyCode_CODE(code)));
-  PathId node = id != 0 ? engine.tree.child(parent, PathKey{KeyKind::kFrame, id, offset}) : 0;
+  PathKey key{KeyKind::kFrame, id, instruction_offset(frame)};
+  PathId node = id != 0 ? engine.tree.child(parent, key) : 0;
   if (node == 0) engine.lose(Lost::kPathTableFull);
   return node != 0 ? node : parent;
 }

@@ -8,6 +8,7 @@
 #include "capture/cpython/code_names.hpp"
 #include "capture/cpython/frame_layout.hpp"
 #include "capture/cpython/free_lists.hpp"
+#include "capture/cpython/layout_check.hpp"
 #include "capture/cpython/native_hooks.hpp"
 #include "capture/cpython/python_frames.hpp"
 #include "capture/cpython/thread_state.hpp"
@@ -83,6 +84,10 @@ void switch_session(bool open) {
 std::string start() {
   static bool started = false;
   if (started) return {};
+  if (!is_layout_known())
+    return "malloc_tracer was compiled for another build of CPython " PY_VERSION
+           ", whose frames differ from this one's: install it for this interpreter with pip "
+           "install --no-binary malloc_tracer malloc_tracer";
   if (!find_thread_state())
     return "malloc_tracer cannot find the thread state of this Python build";
   if (!start_engine())
