@@ -40,8 +40,9 @@ enum class Lost : std::uint32_t {
   kThreadsFull,
   kJournalFull,
   kWorldNotStopped,
+  kFreeListsOn,
 };
-inline constexpr std::uint32_t kLostReasons = 8;
+inline constexpr std::uint32_t kLostReasons = 9;
 const char* lost_text(Lost reason) noexcept;
 
 // A scope's live bytes are peak - headroom. `peak_epoch` is the tick of its last new maximum.

@@ -36,6 +36,8 @@ const char* lost_text(Lost reason) noexcept {
       return "frees after the end counted as before it (journal full)";
     case Lost::kWorldNotStopped:
       return "numbers read while a thread was changing them";
+    case Lost::kFreeListsOn:
+      return "small objects reused unseen (CPython 3.9 cannot switch its free lists off)";
   }
   return "events not recorded";
 }

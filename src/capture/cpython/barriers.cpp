@@ -7,6 +7,8 @@
 #include "memory/spin_lock.hpp"
 #include "platform/prim.hpp"
 
+#if PY_VERSION_HEX >= 0x030b0000
+
 namespace malloc_tracer::capture::cpython {
 
 constinit Slab slab;
@@ -144,3 +146,5 @@ void drop_dead_barriers(StackCache& stack) noexcept {
 }
 
 }  // namespace malloc_tracer::capture::cpython
+
+#endif

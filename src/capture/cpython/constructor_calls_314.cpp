@@ -39,8 +39,8 @@ bool is_kept_out(const PyThreadState* state, const PyHeapTypeObject* called) noe
   const _PyStackChunk* chunk = state->datastack_chunk;
   if (init == nullptr || chunk == nullptr) return false;
   auto* own_limit = reinterpret_cast<const char*>(chunk) + chunk->size;
-  long size = reinterpret_cast<PyCodeObject*>(init->func_code)->co_framesize +
-              _Py_InitCleanup.co_framesize;
+  long size =
+      reinterpret_cast<PyCodeObject*>(init->func_code)->co_framesize + _Py_InitCleanup.co_framesize;
   return reinterpret_cast<const char*>(state->datastack_limit) < own_limit &&
          size >= state->datastack_limit - state->datastack_top;
 }

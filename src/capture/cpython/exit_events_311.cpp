@@ -6,7 +6,7 @@
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/watches.hpp"
 
-#if PY_VERSION_HEX < 0x030c0000
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
 
 #include "internal/pycore_genobject.h"
 
@@ -47,8 +47,7 @@ bool is_suspended(Frame* frame) noexcept {
 }
 
 PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
-  if (!is_watched(function_of(frame)) || only_makes_generator(frame))
-    return previous(state, frame, throwing);
+  if (!is_watched(frame) || only_makes_generator(frame)) return previous(state, frame, throwing);
   bool rests = can_rest(state) && frame->owner != FRAME_OWNED_BY_GENERATOR;
   if (rests) arm_hook(false);
   _PyFrameEvalFunction next = previous;
@@ -79,8 +78,7 @@ void unwatch(Watch& watch) {
 // entered, and are its caller's.
 bool is_event_bookkeeping(PyThreadState* state, std::uint64_t, snapshot::Allocator) noexcept {
   const Frame* frame = state != nullptr ? top_frame(state) : nullptr;
-  return frame != nullptr && watches != nullptr && is_incomplete(frame) &&
-         is_watched(function_of(frame));
+  return frame != nullptr && watches != nullptr && is_incomplete(frame) && is_watched(frame);
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -91,6 +91,8 @@ void apply_free_lists() noexcept {
 
 void learn_free_lists() noexcept { watch_collector(apply_free_lists); }
 
+void drain_free_lists() noexcept {}  // disable_free_lists does it
+
 void disable_free_lists() noexcept {
   if (lists != nullptr) return;
   lists = &PyInterpreterState_Get()->object_state.freelists;

@@ -40,6 +40,8 @@ void for_each_list(Act act) noexcept {
 
 void learn_free_lists() noexcept {}
 
+void drain_free_lists() noexcept {}  // disable_free_lists does it
+
 void disable_free_lists() noexcept {
   if (lists != nullptr) return;
   lists = &PyInterpreterState_Get()->object_state.freelists;

@@ -2,12 +2,11 @@
 //
 // CPython 3.13 and later: `_PyRuntime.debug_offsets`, made for debuggers, has nearly all that we
 // read.
-#include "capture/cpython/layout_check.hpp"
-
 #include <cstddef>
 #include <cstdint>
 
 #include "capture/cpython/frame_layout.hpp"
+#include "capture/cpython/layout_check.hpp"
 
 #if PY_VERSION_HEX >= 0x030d0000
 

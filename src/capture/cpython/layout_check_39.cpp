@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython 3.9 to 3.12: what the public functions say of the frame that runs.
-#include "capture/cpython/layout_check.hpp"
-
 #include "capture/cpython/frame_layout.hpp"
+#include "capture/cpython/layout_check.hpp"
 
 #if PY_VERSION_HEX < 0x030d0000
 

@@ -104,9 +104,13 @@ std::string start() {
 }
 
 bool PythonScope::open() {
+  if (engine.open_scopes == 0) drain_free_lists();
   see_new_modules();
   scope_ = open_scope(all_threads_);
-  if (scope_.id != 0) return true;
+  if (scope_.id != 0) {
+    if (kFreeListsStayOn) engine.lose(Lost::kFreeListsOn);
+    return true;
+  }
   PyErr_SetString(
       PyExc_RuntimeError,
       "malloc_tracer cannot open another scope: 65,535 are open already, or memory is short");

@@ -17,7 +17,8 @@ namespace malloc_tracer::capture::cpython {
 struct ThreadStateSource {
   long offset = 0;  // of the thread-local "current state" from the thread pointer; 0: not known
   PyThreadState* volatile* current = nullptr;  // 3.11: the runtime's current state
-  pthread_key_t own_key = 0;  // pthread key of this thread's state, attached or not; not from 3.15 on
+  pthread_key_t own_key =
+      0;  // pthread key of this thread's state, attached or not; not from 3.15 on
 };
 extern constinit ThreadStateSource thread_state_source;
 

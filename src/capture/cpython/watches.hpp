@@ -12,7 +12,7 @@ inline Watch* watches = nullptr;
 
 inline void add_watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) noexcept {
   Py_INCREF(function);
-  watch = Watch{function, &scope, ends_scope, watches};
+  watch = Watch{function, &scope, ends_scope, watches, nullptr, nullptr};
   watches = &watch;
 }
 
@@ -25,24 +25,23 @@ inline bool remove_watch(Watch& watch) noexcept {
   return false;
 }
 
-inline bool is_watched(PyObject* function) noexcept {
+inline bool is_watched(const Frame* frame) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function) return true;
+    if (runs(frame, watch->function)) return true;
   }
   return false;
 }
 
 inline void frame_entered(const Frame* frame) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function_of(frame))
+    if (runs(frame, watch->function))
       activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
   }
 }
 
 inline void frame_left(const Frame* frame, bool finished) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (watch->function == function_of(frame))
-      suspend(*watch->scope, here(), finished && watch->ends_scope);
+    if (runs(frame, watch->function)) suspend(*watch->scope, here(), finished && watch->ends_scope);
   }
 }
 
