@@ -17,9 +17,6 @@ struct Watch {
   bool ends_scope =
       false;  // the last return is the scope's end: what is freed after it is undone in the result
   Watch* next = nullptr;
-  // Before 3.11: the code object that the function shares with others, and its own meanwhile.
-  PyObject* shared_code = nullptr;
-  PyObject* own_code = nullptr;
 };
 
 // False with a Python exception set if the interpreter refuses.

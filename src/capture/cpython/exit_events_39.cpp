@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython 3.9 and 3.10: an eval-frame hook (PEP 523), armed only while a watched function is
-// awaited. A frame says only which code it runs, and functions made by one `def` share theirs, so a
-// watched function gets a copy of its own for the time being.
+// awaited.
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/watches.hpp"
 
@@ -58,38 +57,10 @@ PyObject* evaluate(PyThreadState* state, PyFrameObject* object, int throwing) {
   return result;
 }
 
-Watch* other_watch(const Watch& watch) noexcept {
-  for (Watch* other = watches; other != nullptr; other = other->next) {
-    if (other != &watch && other->function == watch.function) return other;
-  }
-  return nullptr;
-}
-
-void set_code(PyObject* function, PyObject* code) noexcept {
-  auto* owner = reinterpret_cast<PyFunctionObject*>(function);
-  PyObject* old = owner->func_code;
-  owner->func_code = code;
-  Py_DECREF(old);
-}
-
 }  // namespace
 
 bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
   add_watch(watch, function, scope, ends_scope);
-  if (other_watch(watch) == nullptr) {
-    PyObject* code = PyFunction_GET_CODE(function);
-    PyObject* own = PyObject_CallMethod(code, "replace", nullptr);
-    if (own == nullptr) {
-      remove_watch(watch);
-      Py_CLEAR(watch.function);
-      return false;
-    }
-    Py_INCREF(code);
-    Py_INCREF(own);
-    watch.shared_code = code;
-    watch.own_code = own;
-    set_code(function, own);
-  }
   arm_hook(true);
   return true;
 }
@@ -97,20 +68,6 @@ bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
 void unwatch(Watch& watch) {
   if (!remove_watch(watch)) return;
   if (watches == nullptr) arm_hook(false);
-  if (watch.shared_code != nullptr) {
-    if (Watch* other = other_watch(watch)) {
-      other->shared_code = watch.shared_code;
-      other->own_code = watch.own_code;
-    } else {
-      if (PyFunction_GET_CODE(watch.function) == watch.own_code) {
-        set_code(watch.function, watch.shared_code);
-      } else {
-        Py_DECREF(watch.shared_code);  // the program has given it another since
-      }
-      Py_DECREF(watch.own_code);
-    }
-    watch.shared_code = watch.own_code = nullptr;
-  }
   Py_CLEAR(watch.function);
 }
 

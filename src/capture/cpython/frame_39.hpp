@@ -40,9 +40,16 @@ inline std::uint64_t instruction_of(const Frame* frame) noexcept {
 inline bool has_no_code(const Frame*) noexcept { return false; }
 // What a call needs before its frame runs is made before the frame is linked.
 inline bool is_incomplete(const Frame*) noexcept { return false; }
-// A watched function has a code object to itself.
+// Functions made by one `def` share its code; those with a closure are told apart by its cells.
 inline bool runs(const Frame* frame, PyObject* function) noexcept {
-  return reinterpret_cast<PyObject*>(frame->code) == PyFunction_GET_CODE(function);
+  if (reinterpret_cast<PyObject*>(frame->code) != PyFunction_GET_CODE(function)) return false;
+  PyObject* closure = PyFunction_GET_CLOSURE(function);
+  PyObject* const* cells = object_of(frame)->f_localsplus + frame->code->co_nlocals +
+                           PyTuple_GET_SIZE(frame->code->co_cellvars);
+  for (Py_ssize_t i = closure != nullptr ? PyTuple_GET_SIZE(closure) : 0; i-- > 0;) {
+    if (cells[i] != PyTuple_GET_ITEM(closure, i)) return false;
+  }
+  return true;
 }
 
 }  // namespace malloc_tracer::capture::cpython

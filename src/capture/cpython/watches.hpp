@@ -12,7 +12,7 @@ inline Watch* watches = nullptr;
 
 inline void add_watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) noexcept {
   Py_INCREF(function);
-  watch = Watch{function, &scope, ends_scope, watches, nullptr, nullptr};
+  watch = Watch{function, &scope, ends_scope, watches};
   watches = &watch;
 }
 
