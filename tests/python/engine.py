@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ def trace_block(body: Callable[[], Any], all_threads: bool = True) -> tuple[_eng
     handle = _engine.ScopeHandle("block", all_threads)
     result = handle.run(body, (), None, None)
     return result_of(handle), result
+
+
+def named(path: str) -> str:
+    """A path of qualified names as this interpreter has it: before 3.11 code knows its bare name only."""
+    if sys.version_info >= (3, 11):
+        return path
+    return " > ".join(name.rpartition(".")[2] for name in path.split(" > "))
 
 
 def own_lines(data: _engine.TraceData, function: Callable[..., Any]) -> dict[int, _engine.Line]:

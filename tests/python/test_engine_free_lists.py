@@ -205,6 +205,7 @@ def test_the_lists_work_again_after_the_scope(make):
         del warm_up
         return addresses_come_back(make)
 
+    reused()
     before = reused()
     trace_block(reused)
     trace_block(reused)

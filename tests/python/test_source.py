@@ -180,6 +180,7 @@ def test_only_the_listed_function_is_shown_but_all_is_counted(traced):
         data = helper()
         return data
 
+    target()  # before 3.11 a first call leaves its frame, a block like others
     t = traced(target)
     assert t.source == ["def target():", "data = helper()", "return data"]
     assert "     0         0 B   (raw 0 B)" in t.text

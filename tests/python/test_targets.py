@@ -211,6 +211,8 @@ def test_recursion_adds_up_all_levels(traced):
             holding(depth - 1, held)
 
     held = [None] * 3
+    holding(2, held)  # before 3.11 first calls leave their frames, blocks like others
+    recursive(2)
     t = traced(holding, args=(2, held)).as_marked()
     assert t.trace.live_count == 6
     # Of the inner levels of `recursive` only one array survives the way back.
@@ -259,6 +261,8 @@ def test_without_wraps_the_wrapper_itself_is_listed(traced):
     @plainly
     def decorated():
         bytearray(10)
+
+    decorated()
 
     assert traced(decorated).as_marked().source[0] == "def wrapper(*args):"
 
@@ -381,7 +385,8 @@ def test_class_lists_every_function_of_its_body_that_ran(traced):
         "def helper(self):",
     ]
     init = Built.__init__.__code__.co_firstlineno
-    assert t.trace.line(Built.__init__, init + 1).self.live_bytes == array(8000)
+    attributes = 104 if sys.version_info < (3, 11) else 0  # a dictionary, made with the first one
+    assert t.trace.line(Built.__init__, init + 1).self.live_bytes == array(8000) + attributes
     assert t.trace.line(Built.helper, Built.helper.__code__.co_firstlineno + 1).self.live_bytes == array(100)
     assert isinstance(t.result, Built)
     assert t.trace.name == "Built"
@@ -452,6 +457,7 @@ def test_builtin_numbers_are_those_of_the_whole_call(traced):
     assert "python object" in [allocator.name for allocator in t.trace.allocators]
 
 
+@pytest.mark.skipif(not hasattr(np.add, "__signature__"), reason="this numpy does not name them")
 def test_ufunc_names_its_positional_only_parameters(traced):
     assert (traced(np.add, target_args={"x1": np.ones(3), "x2": 1}).result == 2).all()
 
@@ -539,14 +545,13 @@ def test_foreign_globals(traced):
     traced(foreign, args=(8000,)).as_marked()
 
 
-def test_import_inside_match_and_walrus(traced):
+def test_import_inside_and_walrus(traced):
     def target(value):
         import json
 
-        match value:
-            case {"size": size} if twice := size * 2:
-                data = bytearray(size)  # live bytearray(8000)
-                return json.dumps(twice), data
+        if twice := value["size"] * 2:
+            data = bytearray(value["size"])  # live bytearray(8000)
+            return json.dumps(twice), data
 
     assert traced(target, args=({"size": 8000},)).result[0] == "16000"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.10 to 3.12: the lists of floats and tuples are off while they look full and empty at
-// once; the other types have no such state, so their deallocators are followed by emptying the
-// list.
+// CPython 3.10 to 3.12: the lists of floats, tuples and 3.10's frames are off while they look full
+// and empty at once; the other types have no such state, so their deallocators are followed by
+// emptying the list.
 #include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
@@ -29,7 +29,7 @@ namespace {
 #if PY_VERSION_HEX < 0x030b0000
 constexpr int kFirstTuple = 1;  // 0 is the one empty tuple
 constexpr int PyTuple_NFREELISTS = PyTuple_MAXSAVESIZE;
-constexpr int PyFloat_MAXFREELIST = 100;
+constexpr int PyFloat_MAXFREELIST = 100, kMostFrames = 200;
 #else
 constexpr int kFirstTuple = 0;
 #endif
@@ -98,6 +98,24 @@ void empty_tuples() noexcept {
   }
 }
 
+#if PY_VERSION_HEX < 0x030b0000
+void empty_frames() noexcept {
+  auto& state = interpreter->frame;
+  PyFrameObject* next = state.free_list;
+  state.free_list = nullptr;
+  state.numfree = kMostFrames;
+  while (next != nullptr) {
+    PyFrameObject* freed = next;
+    next = next->f_back;
+    PyObject_GC_Del(freed);
+  }
+}
+void enable_frames() noexcept { interpreter->frame.numfree = 0; }
+#else
+void empty_frames() noexcept {}  // frames are no objects
+void enable_frames() noexcept {}
+#endif
+
 void empty_async_generators() noexcept {
   auto& state = interpreter->async_gen;
   while (state.value_numfree > 0) PyObject_GC_Del(state.value_freelist[--state.value_numfree]);
@@ -150,6 +168,7 @@ void apply_free_lists() noexcept {
   empty_dicts();
   empty_slice();
   empty_contexts();
+  empty_frames();
 }
 
 }  // namespace
@@ -179,6 +198,7 @@ void enable_free_lists() noexcept {
     if (each.type != nullptr) each.type->tp_dealloc = each.original;
   }
   interpreter->float_state.numfree = 0;
+  enable_frames();
   for (int i = kFirstTuple; i < PyTuple_NFREELISTS; i++) interpreter->tuple.numfree[i] = 0;
   interpreter = nullptr;
 }

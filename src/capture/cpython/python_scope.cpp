@@ -6,6 +6,7 @@
 #include "capture/cpython/allocator_hooks.hpp"
 #include "capture/cpython/barriers.hpp"
 #include "capture/cpython/code_names.hpp"
+#include "capture/cpython/frame_blocks.hpp"
 #include "capture/cpython/frame_layout.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/layout_check.hpp"
@@ -69,12 +70,14 @@ void switch_session(bool open) {
   if (!is_attached()) return;  // a forked child without the GIL: hooks pass everything through
   if (open) {
     disable_free_lists();
+    follow_frames(true);
     swap_allocators(true);
     record_native(true);
   } else {
     record_native(false);
     swap_allocators(false);
     enable_free_lists();
+    follow_frames(false);
     disarm_all();
   }
 }
