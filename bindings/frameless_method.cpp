@@ -66,6 +66,18 @@ void leave_traceback() {
   PyErr_SetExcInfo(type, value, next.is_none() ? nullptr : next.release().ptr());
 }
 
+// Before 3.11 a function's first call makes a frame, which it keeps: so that this does not happen
+// inside a scope with a function of ours.
+void keep_frame([[maybe_unused]] nb::object function) {
+#if PY_VERSION_HEX < 0x030b0000
+  auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function.ptr()));
+  PyFrameObject* frame =
+      PyFrame_New(PyThreadState_Get(), code, PyFunction_GET_GLOBALS(function.ptr()), nullptr);
+  if (frame == nullptr) throw nb::python_error();
+  Py_DECREF(frame);
+#endif
+}
+
 PyObject* run(PyObject* plan) {
   PyObject *handle, *callee, *args, *kwargs, *listed, *state;
   if (!PyArg_UnpackTuple(plan, "plan", kPlanSize, kPlanSize, &handle, &callee, &args, &kwargs,
@@ -208,6 +220,7 @@ void bind_frameless_method(nb::module_& module) {
   if (!type.is_valid()) throw nb::python_error();
   module.attr("FramelessMethod") = type;
   module.def("leave_traceback", leave_traceback);
+  module.def("keep_frame", keep_frame);
 }
 
 }  // namespace malloc_tracer::bindings

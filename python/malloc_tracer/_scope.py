@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ._arguments import check_name, check_threads
-from ._engine import ScopeHandle, pause, resume
+from ._engine import ScopeHandle, keep_frame, pause, resume
 from ._errors import MallocTracerError
 from ._listing import Listing
 from ._recording import build
@@ -87,3 +87,7 @@ class Scope:
     def __repr__(self) -> str:
         state = "has ended" if self._has_ended else "not entered" if self._code is None else "open"
         return f"<Scope {self._name!r}: {state}>"
+
+
+for _method in (Scope.__init__, Scope.__enter__, Scope.__exit__, Scope.trace.fget, Scope.__repr__):  # type: ignore[attr-defined]
+    keep_frame(_method)

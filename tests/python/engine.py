@@ -98,9 +98,14 @@ def _sum(parts: Iterable[_engine.Counters]) -> dict[str, int]:
     return {name: sum(getattr(part, name) for part in parts) for name in COUNTERS}
 
 
+def lost(data: _engine.TraceData) -> dict[str, int]:
+    """What was lost, but for what every result of 3.9 says."""
+    return {what: count for what, count in data.lost.items() if "3.9 cannot switch its free lists off" not in what}
+
+
 def check(data: _engine.TraceData) -> _engine.TraceData:
     """The rules that every result keeps (api.md, "They add up"); gives the result back."""
-    assert data.lost == {}
+    assert lost(data) == {}
     whole = numbers(data.sum)
     for which in ("lines", "functions", "files", "threads", "allocators"):
         assert _sum(item.self for item in getattr(data, which)) == whole, which

@@ -14,13 +14,23 @@ from malloc_tracer._sizes import size
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RULE, LINE = "=" * 104, "-" * 104
-# From 3.15 on the ints up to 1024 are made once, not those up to 256: 32 bytes each less for a list of many.
-MADE_ONCE = 32 * (1024 - 256) if sys.version_info >= (3, 15) else 0
+# Of the list of 100,000 ints each but the small ones is a block: of 28 bytes before 3.11, of 32 since. Small are those up
+# to 256, from 3.15 on those up to 1024.
+INTS, INT = 99_743, 32
+if sys.version_info >= (3, 15):
+    INTS -= 1024 - 256
+if sys.version_info < (3, 11):
+    INT = 28
+LESS = 99_743 * 32 - INTS * INT
+# Before 3.11 `print` leaves what it has not written yet.
+PRINTED = {"print('x', x)": 68, "print('Hello')": 34} if sys.version_info < (3, 11) else {}
+X, HELLO = (PRINTED.get(line, 0) for line in ("print('x', x)", "print('Hello')"))
+LIST = size(3_992_760 - LESS)
 
 
 def total(count: int) -> str:
     """A sum with its bytes, less what this interpreter need not allocate."""
-    count -= MADE_ONCE
+    count -= LESS
     return f"{size(count)} (raw {count} B)"
 
 
@@ -35,7 +45,7 @@ Line #    Size          Line Contents
      7                      print('x', x)
      8       7.9 KiB        dataset1 = np.empty((1000, ), dtype=np.float64)
      9@
-    10       3.8 MiB        l = [i for i in range(100000)]
+    10       {LIST}        l = [i for i in range(100000)]
     11@
     12                      if x == 0:
     13                          dataset4a = np.empty((100000, ), dtype=np.float64)
@@ -47,9 +57,9 @@ Line #    Size          Line Contents
     19                      dataset3 = np.empty((3000, ), dtype=np.float64)
     20                      return 2
 {LINE}
-     3       {total(4800968)}
+     {3 + bool(X)}       {total(4800968 + X)}
 
-Total allocated size: {total(4800968)}
+Total allocated size: {total(4800968 + X)}
 """
 
 METHOD = f"""\
@@ -63,7 +73,7 @@ Line #    Size          Line Contents
     14                          print('x', x)
     15       7.9 KiB            dataset1 = np.empty((1000, ), dtype=np.float64)
     16@
-    17       3.8 MiB            l = [i for i in range(100000)]
+    17       {LIST}            l = [i for i in range(100000)]
     18@
     19                          if x == 0:
     20                              dataset4a = np.empty((100000, ), dtype=np.float64)
@@ -75,9 +85,9 @@ Line #    Size          Line Contents
     26                          dataset3 = np.empty((3000, ), dtype=np.float64)
     27                          return 2
 {LINE}
-     3       {total(4800968)}
+     {3 + bool(X)}       {total(4800968 + X)}
 
-Total allocated size: {total(4800968)}
+Total allocated size: {total(4800968 + X)}
 """
 
 SMETHOD = f"""\
@@ -89,13 +99,13 @@ Line #    Size          Line Contents
     29                      @staticmethod
     30                      def smethod():
     31       896 B              dataset = np.empty((100, ), dtype=np.float64)
-    32       3.8 MiB            l = [i for i in range(100000)]
+    32       {LIST}            l = [i for i in range(100000)]
     33                          print('Hello')
     34                          return dataset
 {LINE}
-     2       {total(3993656)}
+     {2 + bool(HELLO)}       {total(3993656 + HELLO)}
 
-Total allocated size: {total(3993656)}
+Total allocated size: {total(3993656 + HELLO)}
 """
 
 STRING = 69 if sys.version_info < (3, 12) else 61  # the str header: 49 and 41 bytes
@@ -124,7 +134,7 @@ Line #    Size          Line Contents
     18                      print('x', x)
     19       7.9 KiB        dataset1 = np.empty((1000, ), dtype=np.float64)
     20@
-    21       3.8 MiB        l = [i for i in range(100000)]
+    21       {LIST}        l = [i for i in range(100000)]
     22@
     23                      func2()
     24@
@@ -138,7 +148,7 @@ Line #    Size          Line Contents
     32                      dataset3 = np.empty((3000, ), dtype=np.float64)
     33                      return 2
 {LINE}
-     3       {RELATED}
+     {LINES}       {RELATED}
 """
 
 FOR_EACH_FILE = """\
@@ -182,6 +192,10 @@ EXPECTED = {
 
 def listing(text):
     """`@` after a number stands for the blanks of an empty line."""
+    for line, count in PRINTED.items():
+        text = re.sub(
+            rf"^( +\d+) {{14}}(?= +{re.escape(line)}$)", rf"\g<1>{size(count) + '  ':>14}", text, flags=re.MULTILINE
+        )
     return re.sub(r"^( +\d+)@$", r"\1" + " " * 18, text, flags=re.MULTILINE)
 
 
@@ -194,7 +208,15 @@ def test_example(name, python):
     path = EXAMPLES / name
     expected = listing(EXPECTED[name])
     if "{file}" in expected:
-        expected = expected.format(file=path, RULE=RULE, LINE=LINE, RELATED=total(4800984), ALL=total(4889192))
+        expected = expected.format(
+            file=path,
+            RULE=RULE,
+            LINE=LINE,
+            LIST=LIST,
+            LINES=3 + bool(X),
+            RELATED=total(4800984 + X),
+            ALL=total(4889192 + X),
+        )
     assert python(str(path)) == expected
 
 
@@ -209,7 +231,7 @@ def test_the_example_of_issue_3_line_by_line(python):
     lines = [line.split()[1:] for line in python("-c", code).splitlines() if line.startswith("line ")]
     assert [line for line in lines if line[1:] != ["0", "0"]] == [
         ["8", "8096", "2"],
-        ["10", str(3992760 - MADE_ONCE), str(99745 - MADE_ONCE // 32)],
+        ["10", str(3_992_760 - LESS), str(INTS + 2)],
         ["16", "800096", "2"],
     ]
 
