@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include "capture/checked.hpp"
 #include "capture/cpython/python_scope.hpp"
 #include "parts.hpp"
 #include "text.hpp"
@@ -71,10 +72,8 @@ void bind_scope(nb::module_& module) {
   module.def("pause", &capture::cpython::pause_thread);
   module.def("resume", &capture::cpython::resume_thread);
   module.def("self_test", &capture::cpython::start);
-  module.def("path_checks", [] {
-    auto [events, wrong] = capture::cpython::checked_paths();
-    return nb::make_tuple(events, wrong);
-  });
+  module.def("checks",
+             [] { return nb::make_tuple(capture::checks.paths, capture::checks.records); });
 }
 
 }  // namespace malloc_tracer::bindings

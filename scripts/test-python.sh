@@ -17,6 +17,20 @@ python_tests() {
   MALLOC_TRACER_BUILD=build/test/cmake-$1 timeout 900 "build/test/venv-$1/bin/pytest" -q -p no:cacheprovider
 }
 
+# The whole suite in a build that compares every call path and every record with a slow, plain way.
+checked_tests() {
+  local build=build/test/checked-$1 venv=build/test/venv-$1
+  "$venv/bin/python" -m pip install --quiet nanobind
+  cmake -S . -B "$build" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release -DMALLOC_TRACER_WERROR=ON \
+    -DMALLOC_TRACER_PYTHON=ON -DMALLOC_TRACER_CHECKED=ON -DPython_EXECUTABLE="$PWD/$venv/bin/python"
+  cmake --build "$build" --target _engine
+  rm -rf "$build/python"
+  mkdir "$build/python"
+  cp -r python/malloc_tracer "$build/python/"
+  cp "$build"/bindings/_engine*.so "$build/python/malloc_tracer/"
+  PYTHONPATH=$PWD/$build/python timeout 900 "$venv/bin/pytest" -q -p no:cacheprovider
+}
+
 run_examples() {
   local example count=0
   for example in examples/*.py; do

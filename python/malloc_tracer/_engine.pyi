@@ -134,5 +134,5 @@ def leave_traceback() -> None:
 def self_test() -> str:
     """"" when the interpreter has the layout this module was built for, else one sentence."""
 
-def path_checks() -> tuple[int, int]:
-    """Events whose path was compared with a walk from scratch, and how many differed; zeros but in a checked build."""
+def checks() -> tuple[int, int]:
+    """How many call paths and how many records were compared with a slow, plain way; zeros but in a checked build."""

@@ -7,7 +7,7 @@ bool CallTree::start() noexcept {
   constexpr std::uint32_t kLeast = 1u << 12;
   return nodes_.reserve(kMaxPaths, kLeast, 64) &&
          slots_.reserve(nodes_.capacity() << kPlaceShift, kLeast) &&
-         codes_.reserve(kMaxCodes, kLeast);
+         codes_.reserve(kMaxCodes, kLeast) && path_index_.start() && code_index_.start();
 }
 
 MT_COLD PathId CallTree::child(PathId parent, PathKey key) noexcept {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "capture/accounting.hpp"
+#include "capture/checked.hpp"
 #include "capture/engine.hpp"
 #include "capture/thread.hpp"
 #include "capture/world.hpp"
@@ -93,12 +94,16 @@ MT_INLINE Cell take(const void* p) noexcept {
   Cell* cell = page_map.find(address_of(p));
   if (MT_UNLIKELY(cell == nullptr)) return 0;
   Cell value = *cell;
+  check_record(address_of(p), value);
   if (value < engine.generation) return 0;
   *cell = 0;
+  note_record(address_of(p), 0);
   return value;
 }
 inline void put_back(const void* p, Cell cell) noexcept {
-  if (cell != 0) *page_map.make(address_of(p)) = cell;
+  if (cell == 0) return;
+  *page_map.make(address_of(p)) = cell;
+  note_record(address_of(p), cell);
 }
 
 // Entered with the thread in; steps out.
@@ -141,6 +146,7 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
   Cell value =
       engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift | bytes;
   *cell = value;
+  note_record(address_of(p), value);
   thread.last_address = address_of(p);
   thread.last_cell = value;
   step_out(thread);
@@ -190,6 +196,7 @@ MT_INLINE Cell freed(Thread& thread, const void* p) noexcept {
   }
   step_in(thread);
   Cell cell = *at;
+  check_record(address, cell);
   std::int64_t bytes = static_cast<std::uint32_t>(cell);
   Lane& lane = *thread.lane[Frames::attached(thread)];
   Run& run = lane.run;
@@ -203,6 +210,7 @@ MT_INLINE Cell freed(Thread& thread, const void* p) noexcept {
   }
   if (MT_UNLIKELY(stale)) save_share(account);
   *at = 0;
+  note_record(address, 0);
   thread.last_address = 0;
   run.room = room;
   account.freed_bytes += static_cast<std::uint64_t>(bytes);

@@ -53,11 +53,13 @@ inline bool write_cell(Thread& thread, Lane& lane, std::uint64_t address, std::u
   }
   if (*cell >= engine.generation) {
     Cell unseen = *cell;
+    check_record(address, unseen);
     *cell = 0;
     uncharge(lane, release_cell(unseen, address), false);
   }
   Cell value = make_cell(account, address, bytes);
   *cell = value;
+  note_record(address, value);
   thread.last_address = address;
   thread.last_cell = value;
   return value != 0;

@@ -57,7 +57,10 @@ template <class Fill>
 WindowId intern_ids(std::uint32_t count, Fill fill) noexcept {
   if (count == 0) return kNoWindow;
   WindowId fresh = new_window(count);
-  if (fresh == kNoWindow) return kNoWindow;
+  if (fresh == kNoWindow) {
+    engine.lose(Lost::kWindowsFull);
+    return kNoWindow;
+  }
   Window& w = engine.windows[fresh];
   fill(w.ids);
   std::uint64_t h = hash_ids(w.ids, count);
@@ -70,7 +73,10 @@ WindowId intern_ids(std::uint32_t count, Fill fill) noexcept {
     engine.free_windows[engine.free_window_count++] = fresh;
     return there;
   }
-  if (!engine.window_index.insert(h, fresh, hash_window)) return kNoWindow;
+  if (!engine.window_index.insert(h, fresh, hash_window)) {
+    engine.lose(Lost::kWindowsFull);
+    return kNoWindow;
+  }
   for (std::uint32_t i = 0; i < count; i++) w.ended += engine.scopes[w.ids[i]].ended;
   return fresh;
 }

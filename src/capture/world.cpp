@@ -4,6 +4,7 @@
 #include <new>
 
 #include "capture/accounting.hpp"
+#include "capture/checked.hpp"
 #include "capture/windows.hpp"
 #include "platform/prim.hpp"
 
@@ -34,6 +35,8 @@ const char* lost_text(Lost reason) noexcept {
       return "threads not recorded (no memory for their blocks)";
     case Lost::kJournalFull:
       return "frees after the end counted as before it (journal full)";
+    case Lost::kWindowsFull:
+      return "events not recorded in some scopes (no memory for their sets)";
     case Lost::kWorldNotStopped:
       return "numbers read while a thread was changing them";
     case Lost::kFreeListsOn:
@@ -331,6 +334,7 @@ void end_session() noexcept {
                           kLast = kOne * 250;
   if (engine.generation >= kLast) {
     page_map.clear();
+    forget_records();
     engine.generation = 0;
   }
   engine.generation += kOne;  // one compare makes every cell of this session foreign
@@ -414,8 +418,11 @@ bool start_engine() noexcept {
                engine.waiting_accounts.reserve(engine.infos.capacity(), kLeast) &&
                engine.free_windows.reserve(engine.windows.capacity(), kLeast) &&
                engine.free_scopes.reserve(engine.scopes.capacity(), kLeast) &&
-               engine.lane_pages.reserve(1u << 16, kLeast);
+               engine.lane_pages.reserve(1u << 16, kLeast) && engine.window_index.start() &&
+               engine.account_index.start();
   if (!ready) return false;
+  // The first scopes must not depend on memory that the program may have used up by then.
+  engine.pool.deallocate(engine.pool.allocate(sizeof(ScopeId)), sizeof(ScopeId));
   engine.main.main = true;
   engine.started = true;
   return true;

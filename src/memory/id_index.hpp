@@ -30,6 +30,8 @@ class IdIndex {
     used_++;
     return true;
   }
+  // Takes the memory of the first ids now. False if there is none.
+  bool start() noexcept { return slots_.reserve(kFirst, kFirst); }
   template <class HashOf>
   void erase(std::uint64_t hash, std::uint32_t id, HashOf hash_of) noexcept {
     std::uint32_t hole = home(hash);

@@ -1,4 +1,7 @@
-"""Barriers: whatever moves stacks about, every event has the path of a walk from scratch, and none is one too many."""
+"""Barriers: whatever moves stacks about, every event has the path of a walk from scratch, and none is one too many.
+
+In a checked build a path that differs stops the process; other builds have nothing to compare.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,11 @@ from malloc_tracer import _engine
 
 
 @pytest.fixture(autouse=True)
-def all_paths_are_right():
+def no_collections():
     gc.disable()
     yield
     gc.enable()
     hazards.KEPT.clear()
-    assert _engine.path_checks()[1] == 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork with threads
@@ -51,7 +53,7 @@ def test_hazards_compiled_just_in_time():
         check=False,
     )
     assert " JIT " in done.stdout, done.stderr
-    assert " 0 differ" in done.stdout, done.stdout
+    assert done.returncode == 0, done.stderr
 
 
 class Plain:

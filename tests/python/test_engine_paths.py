@@ -1,7 +1,7 @@
 """Call paths: the full one from the scope's own frame down, whatever the program does with its stack.
 
 In a build made with `scripts/build-dev -DMALLOC_TRACER_CHECKED=ON` the engine compares every event's path with a walk
-from scratch; every program below ends by asserting that none differed (other builds have nothing to compare).
+from scratch, and a difference stops the process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ def all_paths_are_right():
     yield
     gc.enable()
     KEPT.clear()
-    assert _engine.path_checks()[1] == 0
 
 
 def leaf(i=0):

@@ -163,12 +163,14 @@ bool ours_is_below(const PyMemAllocatorEx& top) noexcept {
   Cell* cell = probe != nullptr ? page_map.make(address_of(probe)) : nullptr;
   if (cell == nullptr) return false;
   *cell = engine.generation;
+  note_record(address_of(probe), *cell);
   Thread& thread = here();
   step_in(thread);  // so that the record is taken but not counted
   top.free(top.ctx, probe);
   step_out(thread);
   bool taken = *cell == 0;
   *cell = 0;
+  note_record(address_of(probe), 0);
   if (taken)
     engine.lost[static_cast<std::uint32_t>(Lost::kReentered)].fetch_sub(1,
                                                                         std::memory_order_relaxed);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "capture/call_tree.hpp"
+#include "capture/checked.hpp"
 #include "capture/cpython/barriers.hpp"
 #include "capture/cpython/constructor_calls.hpp"
 #include "capture/cpython/exit_events.hpp"
@@ -88,11 +89,7 @@ MT_INLINE PathId known_path_in(Thread& thread, PyThreadState* state) noexcept {
 // The path of the calling thread, walked as far as need be.
 PathId path_in(Thread& thread, PyThreadState* state) noexcept;
 
-// The checked build (MALLOC_TRACER_CHECKED) compares every event's path with a walk from scratch.
-struct PathChecks {
-  std::uint64_t events, wrong;
-};
-extern constinit PathChecks path_checks;  // all zero in other builds
+// In the checked build: the path by a walk from scratch.
 PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept;
 
 MT_INLINE PathId known_path_checked(Thread& thread, PyThreadState* state) noexcept {

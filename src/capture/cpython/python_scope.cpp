@@ -84,6 +84,20 @@ void switch_session(bool open) {
 
 }  // namespace
 
+namespace {
+
+// Makes the leaves of the page map where the program's heaps are now, so that a limit on address
+// space that is set later finds them there.
+void map_the_heap() noexcept {
+  void* object = PyObject_Malloc(1);
+  void* block = PyMem_RawMalloc(1);
+  for (const void* p : {object, block}) page_map.make(reinterpret_cast<std::uint64_t>(p));
+  PyMem_RawFree(block);
+  PyObject_Free(object);
+}
+
+}  // namespace
+
 std::string start() {
   static bool started = false;
   if (started) return {};
@@ -97,6 +111,7 @@ std::string start() {
     return "malloc_tracer cannot reserve address space: raise the limit on virtual memory (ulimit "
            "-v)";
   install_arena_hook();
+  map_the_heap();
   watch_code_objects();
   learn_free_lists();
   if (!install_native()) return "malloc_tracer cannot hook malloc in this process";
@@ -174,10 +189,6 @@ snapshot::Snapshot PythonScope::peek() const {
 void PythonScope::reset() {
   ended_.reset();
   if (capture::is_open(scope_)) scope_ = reset_scope(scope_);
-}
-
-std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept {
-  return {path_checks.events, path_checks.wrong};
 }
 
 void pause_thread() noexcept {

@@ -53,10 +53,6 @@ class PythonScope {
 // cannot be.
 std::string start();
 
-// Events whose path was compared with a walk from scratch, and how many differed; zero but in a
-// checked build.
-std::pair<std::uint64_t, std::uint64_t> checked_paths() noexcept;
-
 // Nothing that this thread allocates is recorded until the matching resume.
 void pause_thread() noexcept;
 void resume_thread() noexcept;
