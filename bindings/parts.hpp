@@ -17,6 +17,7 @@ struct TraceData {
 
 // The module's parts; each adds its classes.
 void bind_trace(nanobind::module_& module);
+void bind_files(nanobind::module_& module, nanobind::class_<TraceData>& data);
 void bind_scope(nanobind::module_& module);
 void bind_frameless_method(nanobind::module_& module);
 

@@ -2,6 +2,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include <chrono>
+
 #include "capture/checked.hpp"
 #include "capture/cpython/python_scope.hpp"
 #include "parts.hpp"
@@ -25,13 +27,17 @@ nb::object steal(PyObject* result) {
 }
 
 TraceData peek(const PythonScope& scope, const std::string& python_version,
-               const nb::iterable& library_prefixes, const nb::dict& thread_names) {
+               const nb::iterable& library_prefixes, const nb::dict& thread_names,
+               const nb::iterable& command) {
   trace::BuildOptions options;
   options.python_version = python_version;
   for (nb::handle prefix : library_prefixes)
     options.library_prefixes.push_back(from_python(prefix));
   for (auto [id, name] : thread_names)
     options.thread_names.emplace(nb::cast<std::uint64_t>(id), from_python(name));
+  for (nb::handle word : command) options.command.push_back(from_python(word));
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  options.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   snapshot::Snapshot snapshot = scope.peek();
   snapshot.name = scope.name();
   return TraceData{std::make_shared<const trace::Trace>(trace::build(snapshot, options))};
@@ -65,7 +71,8 @@ void bind_scope(nb::module_& module) {
             checked(scope.attach(function.ptr(), ends));
           },
           "function"_a, "ends"_a = false)
-      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a)
+      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a,
+           "command"_a)
       .def("reset", &PythonScope::reset)
       .def("end", &PythonScope::end)
       .def_prop_ro("is_open", &PythonScope::is_open);

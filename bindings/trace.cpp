@@ -4,9 +4,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <map>
+
 #include "parts.hpp"
 #include "report/text.hpp"
 #include "text.hpp"
+#include "text_options.hpp"
 
 namespace malloc_tracer::bindings {
 
@@ -35,20 +38,16 @@ nb::list list_of(const std::vector<Item>& items) {
 }
 
 void bind_places(nb::module_& module) {
-  nb::class_<Counters>(module, "Counters", nb::is_final())
-      .def_ro("live_bytes", &Counters::live_bytes)
-      .def_ro("live_count", &Counters::live_count)
-      .def_ro("peak_bytes", &Counters::peak_bytes)
-      .def_ro("peak_count", &Counters::peak_count)
-      .def_ro("allocated_bytes", &Counters::allocated_bytes)
-      .def_ro("allocated_count", &Counters::allocated_count)
-      .def_ro("freed_bytes", &Counters::freed_bytes)
-      .def_ro("freed_count", &Counters::freed_count)
-      .def_ro("temporary_count", &Counters::temporary_count)
-      .def_ro("reallocated_count", &Counters::reallocated_count)
-      .def("__eq__", [](const Counters& a, const Counters& b) { return a == b; })
+  nb::class_<Counters> counters(module, "Counters", nb::is_final());
+  for (const trace::Number& number : trace::kNumbers) {
+    counters.def_ro(number.name.data(), number.value);
+  }
+  counters.def("__eq__", [](const Counters& a, const Counters& b) { return a == b; })
       .def("__eq__", [](const Counters&, nb::handle) { return false; })
-      .def("__hash__", [](const Counters& c) { return c.live_bytes * 31 + c.allocated_bytes; });
+      .def("__hash__", [](const Counters& c) {
+        return static_cast<std::uint64_t>(c.live_bytes) * 31 +
+               static_cast<std::uint64_t>(c.allocated_bytes);
+      });
   nb::class_<trace::Line> line(module, "Line");
   line.def_prop_ro("file", [](const trace::Line& l) { return to_python(l.file); })
       .def_ro("number", &trace::Line::number)
@@ -68,7 +67,7 @@ void bind_places(nb::module_& module) {
       .def_ro("id", &trace::Thread::id);
   bind_place(thread);
   nb::class_<trace::AllocatorUse> allocator(module, "Allocator");
-  allocator.def_ro("name", &trace::AllocatorUse::name);
+  allocator.def_prop_ro("name", [](const trace::AllocatorUse& a) { return to_python(a.name); });
   bind_place(allocator);
 }
 
@@ -102,35 +101,18 @@ void bind_tree(nb::module_& module) {
       });
 }
 
-std::vector<std::string> texts(nb::handle items) {
-  std::vector<std::string> out;
-  for (nb::handle item : items) out.push_back(from_python(item));
-  return out;
-}
+// Asks Python once for each file.
+struct PythonSource {
+  nb::object lines_of;
+  std::map<std::string, std::vector<std::string>> files;
 
-std::vector<report::Column> columns_named(nb::handle names) {
-  static const std::pair<const char*, report::Column> known_names[] = {
-      {"live", report::Column::kLive},           {"peak", report::Column::kPeak},
-      {"allocated", report::Column::kAllocated}, {"count", report::Column::kCount},
-      {"temporary", report::Column::kTemporary}, {"freed", report::Column::kFreed},
-      {"total", report::Column::kTotal}};
-  std::vector<report::Column> columns;
-  for (const std::string& name : texts(names)) {
-    bool known = false;
-    for (const auto& [text, column] : known_names) {
-      if (name == text) columns.push_back(column), known = true;
-    }
-    if (!known) throw nb::value_error(("unknown column '" + name + "'").c_str());
+  std::string operator()(const std::string& file, int number) {
+    const auto [found, is_new] = files.try_emplace(file);
+    if (is_new) found->second = texts(lines_of(to_python(file)));
+    const auto index = static_cast<std::size_t>(number) - 1;
+    return index < found->second.size() ? found->second[index] : "";
   }
-  return columns;
-}
-
-report::Related related_named(const std::string& name) {
-  if (name == "none") return report::Related::kNone;
-  if (name == "for_each_file") return report::Related::kForEachFile;
-  if (name == "in_descending_order") return report::Related::kInDescendingOrder;
-  throw nb::value_error("related must be 'none', 'for_each_file' or 'in_descending_order'");
-}
+};
 
 nb::object text(const TraceData& data, const nb::iterable& target, const nb::str& note,
                 const nb::iterable& columns, const std::string& related,
@@ -144,7 +126,7 @@ nb::object text(const TraceData& data, const nb::iterable& target, const nb::str
   options.include = texts(include);
   options.exclude = texts(exclude);
   if (!source.is_none())
-    options.source = [source](const std::string& file) { return texts(source(to_python(file))); };
+    options.source = PythonSource{source, {}};
   return to_python(report::text_report(*data.trace, options));
 }
 
@@ -162,9 +144,9 @@ void bind_trace(nb::module_& module) {
                                        from_python(note), last_line};
           },
           "file"_a, "first_line"_a, "text"_a, "note"_a = "", "last_line"_a = 0);
-  nb::class_<TraceData>(module, "TraceData")
-      .def_prop_ro("name", [](const TraceData& t) { return to_python(t.trace->name); })
-      .def_prop_ro("python_version", [](const TraceData& t) { return t.trace->python_version; })
+  nb::class_<TraceData> data(module, "TraceData");
+  data.def_prop_ro("name", [](const TraceData& t) { return to_python(t.trace->name); })
+      .def_prop_ro("python_version", [](const TraceData& t) { return to_python(t.trace->python_version); })
       .def_prop_ro("duration_ns", [](const TraceData& t) { return t.trace->duration_ns; })
       .def_prop_ro("sum", [](const TraceData& t) { return t.trace->sum; })
       .def_prop_ro("lines", [](const TraceData& t) { return list_of(t.trace->lines); })
@@ -179,7 +161,7 @@ void bind_trace(nb::module_& module) {
       .def_prop_ro("lost",
                    [](const TraceData& t) {
                      nb::dict lost;
-                     for (const auto& [reason, count] : t.trace->lost) lost[reason.c_str()] = count;
+                     for (const auto& [reason, count] : t.trace->lost) lost[to_python(reason)] = count;
                      return lost;
                    })
       .def_prop_ro("timeline",
@@ -198,6 +180,7 @@ void bind_trace(nb::module_& module) {
       .def("text", &text, nb::kw_only(), "target"_a, "note"_a = "", "columns"_a = nb::make_tuple(),
            "related"_a = "none", "include"_a = nb::make_tuple(), "exclude"_a = nb::make_tuple(),
            "source"_a = nb::none());
+  bind_files(module, data);
 }
 
 }  // namespace malloc_tracer::bindings

@@ -11,6 +11,7 @@ Example:
 from . import _interpreter  # noqa: F401  (first: it refuses interpreters in one sentence)
 from ._engine import Allocator, Counters, File, Frame, Function, Line, Node, Thread
 from ._errors import MallocTracerError
+from ._files import load, merge
 from ._listing import RelatedTracesOutputMode
 from ._profile import profile
 from ._scope import Scope
@@ -31,6 +32,8 @@ __all__ = [
     "Thread",
     "Trace",
     "Tracer",
+    "load",
+    "merge",
     "profile",
     "trace",
 ]

@@ -89,6 +89,21 @@ class TraceData:
         exclude: Sequence[str] = (),
         source: Callable[[str], Sequence[str]] | None = None,   # file name -> its lines without newline, [] where there is none
     ) -> str: ...
+    is_difference: bool
+    time_ms: int                            # when it was taken, since 1970
+    def with_source(
+        self,
+        sources: Sequence[tuple[str, int, str]],                # file, number of the first line, text
+        stretches: Sequence[tuple[str, int, int, str]],         # what is listed: file, first line, last line, why there is no source
+        empty_note: str,                                        # said if nothing is listed
+        related: str,
+    ) -> TraceData: ...
+    def without_source(self) -> TraceData: ...
+    def listing(self, columns: Sequence[str], related: str | None = None) -> str:
+        """The text report of a trace with source; `related` None: as its file says."""
+    def written(self, format: str) -> bytes: ...
+    def html_table(self) -> str: ...
+    def diff(self, earlier: TraceData) -> TraceData: ...
 
 class ScopeHandle:
     """One scope. Opened by the first `enter`, `run` or `attach`; ended by `leave`, by the end of `run`, or by `end`."""
@@ -104,7 +119,7 @@ class ScopeHandle:
     def attach(self, function: object, ends: bool = False) -> None:
         """Every activation of the Python function `function`, in any thread, until `end`. With `ends` the scope ends at the last return, with the
         locals alive: frees after it do not count (unless the function is called again)."""
-    def peek(self, python_version: str, library_prefixes: Sequence[str], thread_names: Mapping[int, str]) -> TraceData:
+    def peek(self, python_version: str, library_prefixes: Sequence[str], thread_names: Mapping[int, str], command: Sequence[str]) -> TraceData:
         """The scope so far (open) or as it ended (ended): builds the result. A scope that never opened gives an empty one."""
     def reset(self) -> None:
         """Forgets all that was recorded; an attached scope goes on."""
@@ -120,6 +135,13 @@ class FramelessMethod:
     """
     def __init__(self, prepare: Callable[..., tuple[Any, ...]], finish: Callable[[Any, Any, BaseException | None], Any]) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+def formats() -> list[tuple[str, str, bool]]:
+    """Name, suffix and whether it is text, of each format that `TraceData.written` knows."""
+
+def merge(traces: Sequence[TraceData]) -> TraceData: ...
+def read_json(text: bytes) -> TraceData:
+    """Raises `MallocTracerError`, without the file's name."""
 
 def pause() -> None:
     """Nothing this thread allocates is recorded by any scope until `resume`; nests. Frees still count."""

@@ -61,3 +61,15 @@ class Listing:
             exclude=self.exclude,
             source=file_lines,
         )
+
+    def complete(self, data: TraceData) -> TraceData:
+        """Returns `data` with the source text as it was when traced, and with what is listed."""
+        from ._saved import sources
+
+        stretches, note = self.subject(data)
+        return data.with_source(
+            sources(data, stretches),
+            [(part.file, part.first_line, max(part.last_line, part.first_line), part.note) for part in stretches],
+            note,
+            self.mode.name.lower(),
+        )

@@ -18,7 +18,7 @@ _prefixes: list[str] = []
 
 def build(handle: ScopeHandle) -> TraceData:
     """Builds what `handle` has recorded so far. The caller has paused recording."""
-    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names())
+    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names(), sys.orig_argv)
 
 
 def library_prefixes() -> list[str]:

@@ -15,7 +15,8 @@ from ._trace import Trace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
-    from typing import Self
+
+    from typing_extensions import Self
 
 
 class Scope:

@@ -11,6 +11,8 @@ _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 def size(count: int) -> str:
     """Returns "800 B", "7.9 KiB": whole numbers only, so that rounding is the same everywhere."""
+    if count < 0:
+        return "-" + size(-count)
     if count < 1024:
         return f"{count} B"
     for power, unit in enumerate(_UNITS, start=1):
@@ -18,6 +20,11 @@ def size(count: int) -> str:
         if tenths < 10240 or unit == _UNITS[-1]:
             break
     return f"{tenths // 10}.{tenths % 10} {unit}"
+
+
+def signed_size(count: int) -> str:
+    """Returns "+7.9 KiB", "-800 B"."""
+    return ("+" if count > 0 else "") + size(count)
 
 
 def middle_cut(text: str, limit: int) -> str:
@@ -31,9 +38,12 @@ def middle_cut(text: str, limit: int) -> str:
 def summary(data: TraceData) -> str:
     """Returns a trace in one line of at most 160 characters."""
     numbers = data.sum
+    shown = signed_size if data.is_difference else size
+    sign = "+" if data.is_difference else ""
     text = (
-        f": live {size(numbers.live_bytes)} in {numbers.live_count:,} blocks, peak {size(numbers.peak_bytes)}, "
-        f"allocated {size(numbers.allocated_bytes)} in {numbers.allocated_count:,}, {data.duration_ns / 1e6:,.1f} ms"
+        f": live {shown(numbers.live_bytes)} in {numbers.live_count:{sign},} blocks, peak {shown(numbers.peak_bytes)}, "
+        f"allocated {shown(numbers.allocated_bytes)} in {numbers.allocated_count:{sign},}, "
+        f"{data.duration_ns / 1e6:{sign},.1f} ms"
     )
     lost = sum(data.lost.values())
     if lost:

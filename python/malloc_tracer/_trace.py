@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ._arguments import check_columns, check_file, check_mode, shown
-from ._engine import pause, resume
+from ._engine import formats, pause, resume
+from ._errors import MallocTracerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from ._engine import Allocator, File, Function, Line, Node, Thread, TraceData
     from ._listing import Listing, RelatedTracesOutputMode
+    from ._saved import SavedListing
 
 
 class Trace:
@@ -30,10 +33,11 @@ class Trace:
         (1057, 1000)
     """
 
-    __slots__ = ("_data", "_listing", "_result")
+    __slots__ = ("_data", "_is_complete", "_listing", "_result")
 
-    def __init__(self, data: TraceData, listing: Listing, result: Any = None) -> None:
+    def __init__(self, data: TraceData, listing: Listing | SavedListing, result: Any = None) -> None:
         self._data = data
+        self._is_complete = False
         self._listing = listing
         self._result = result
 
@@ -214,15 +218,92 @@ class Trace:
         finally:
             resume()
 
-    def report(self, format: str = "text") -> str:
-        """Returns the trace written out; `format` "text" is the listing.
+    def report(self, format: str = "text") -> str | bytes:
+        """Returns the trace written out, as str, or as bytes where the format is not text.
+
+        Args:
+            format: "text" (the listing) or another format that `save` knows, such as "json".
 
         Raises:
             ValueError: There is no such format.
+
+        Example:
+            >>> json.loads(trace.report("json"))["sum"]["live_bytes"] == trace.live_bytes
+            True
         """
-        if format != "text":
-            raise ValueError(f"format: no report {shown(format)}; there is 'text'")
-        return str(self)
+        pause()
+        try:
+            is_text = {name: is_text for name, _, is_text in formats()}
+            if format not in is_text:
+                names = ", ".join(repr(name) for name in is_text)
+                raise ValueError(f"format: no report {shown(format)}; there are {names}")
+            written = self._written(format)
+            return written.decode() if is_text[format] else written
+        finally:
+            resume()
+
+    def save(self, path: str | os.PathLike[str], source: bool = True) -> None:
+        """Writes the trace to a file in the format that its suffix stands for; `malloc_tracer.load` reads .json.
+
+        Args:
+            path: The file.
+            source: False leaves the source text out.
+
+        Raises:
+            ValueError: No format has this suffix.
+            MallocTracerError: The file cannot be written; the error names the file where the trace is instead.
+
+        Example:
+            >>> trace.save("load.json")
+        """
+        pause()
+        try:
+            name = os.fspath(path)
+            write_report(self, name, format_of(name), source)
+        finally:
+            resume()
+
+    def diff(self, earlier: Trace) -> Trace:
+        """Returns what changed since `earlier`: a trace whose numbers are this one's minus those of `earlier`.
+
+        Lines are matched by function and text, so a line that has only moved is no change. A line that only `earlier`
+        has carries its number negated.
+
+        Raises:
+            TypeError: `earlier` is no Trace.
+            MallocTracerError: One of the two is a difference already.
+
+        Example:
+            >>> trace.diff(trace).live_bytes
+            0
+        """
+        pause()
+        try:
+            from ._saved import SavedListing
+
+            if not isinstance(earlier, Trace):
+                raise TypeError(f"earlier must be a Trace, such as malloc_tracer.load(path), not {shown(earlier)}")
+            return Trace(self._complete().diff(earlier._complete()), SavedListing())
+        finally:
+            resume()
+
+    def show(self) -> None:
+        """Opens the trace as a page in the browser.
+
+        Raises:
+            MallocTracerError: There is no browser; the error names the page's file.
+        """
+        pause()
+        try:
+            import tempfile
+            import webbrowser
+
+            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=".html", delete=False) as file:
+                file.write(self._written("html"))
+            if not webbrowser.open("file://" + file.name):
+                raise MallocTracerError(f"no browser could be started; open {file.name}")
+        finally:
+            resume()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all numbers as dicts and lists that JSON can hold, named as the attributes; `result` is left out.
@@ -252,3 +333,59 @@ class Trace:
             return summary(self._data)
         finally:
             resume()
+
+    def _repr_html_(self) -> str:
+        pause()
+        try:
+            return self._complete().html_table()
+        finally:
+            resume()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same numbers, places and facts; `result` and source text do not matter."""
+        return self._data == other._data if isinstance(other, Trace) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self._data.name, self._data.duration_ns, self._data.sum))
+
+    def _complete(self) -> TraceData:
+        """Returns the data with source text. The caller has paused recording."""
+        if not self._is_complete:
+            self._data = self._listing.complete(self._data)
+            self._is_complete = True
+        return self._data
+
+    def _written(self, format: str, source: bool = True, columns: Sequence[str] = ()) -> bytes:
+        """Returns the trace in a format. The caller has paused recording."""
+        if format == "text" and source:
+            return self._listing.text(self._data, None, columns).encode()
+        data = self._complete() if source else self._complete().without_source()
+        return data.listing(columns).encode() if format == "text" else data.written(format)
+
+
+def format_of(path: str) -> str:
+    """Returns the name of the format that the suffix of `path` stands for."""
+    suffixes = {suffix: name for name, suffix, _ in formats()}
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if path.endswith(suffix):
+            return suffixes[suffix]
+    raise ValueError(f"{path}: no format has this suffix; use one of {' '.join(suffixes)}")
+
+
+def write_report(trace: Trace, path: str, format: str, source: bool = True, columns: Sequence[str] = ()) -> None:
+    """Writes `trace` to `path`, or, if that fails, to a temporary file that the error names."""
+    written = trace._written(format, source, columns)
+    try:
+        with open(path, "wb") as file:
+            file.write(written)
+    except OSError as error:
+        import tempfile
+
+        reason = f"{path}: cannot be written: {error.strerror or error}"
+        suffix = next(suffix for name, suffix, _ in formats() if name == format)
+        try:
+            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as file:
+                file.write(written)
+        except OSError as second:
+            raise MallocTracerError(f"{reason}; nor can a temporary file: {second}") from error
+        raise MallocTracerError(f"{reason}; the trace is in {file.name} instead") from error

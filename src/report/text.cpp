@@ -61,7 +61,7 @@ std::string without_trailing_blanks(const std::string& text) {
 class TextReport {
  public:
   TextReport(const Trace& trace, const TextOptions& options)
-      : trace_(trace), options_(options), layout_(options.columns) {}
+      : trace_(trace), options_(options), layout_(options.columns, trace.is_difference) {}
 
   std::string write() {
     std::vector<Table> target;
@@ -114,12 +114,11 @@ class TextReport {
   std::vector<Row> related_rows() {
     std::vector<Row> rows;
     if (options_.related == Related::kNone) return rows;
-    std::map<std::string, std::vector<std::string>> sources;
     for (const Line& line : trace_.lines) {
       Values values = layout_.values(line);
       if (!any(values) || !is_related(line)) continue;
       layout_.fit(values);
-      rows.push_back({line.file, line.number, std::move(values), related_text(line, sources)});
+      rows.push_back({line.file, line.number, std::move(values), related_text(line)});
     }
     const bool by_size = options_.related == Related::kInDescendingOrder;
     std::sort(rows.begin(), rows.end(), [by_size](const Row& a, const Row& b) {
@@ -131,13 +130,9 @@ class TextReport {
     return rows;
   }
 
-  std::string related_text(const Line& line,
-                           std::map<std::string, std::vector<std::string>>& sources) const {
+  std::string related_text(const Line& line) const {
     if (!options_.source || line.file == trace::kNativePlace) return "";
-    const auto [source, is_new] = sources.try_emplace(line.file);
-    if (is_new) source->second = options_.source(line.file);
-    if (line.number < 1 || static_cast<std::size_t>(line.number) > source->second.size()) return "";
-    return without_trailing_blanks(source->second[static_cast<std::size_t>(line.number) - 1]);
+    return without_trailing_blanks(options_.source(line.file, line.number));
   }
 
   std::vector<Table> tables_by_file(const std::vector<Row>& rows) {
@@ -195,8 +190,9 @@ class TextReport {
   }
 
   void write_total() {
-    const std::uint64_t live_bytes = trace_.sum.live_bytes;
-    out_ += "Total allocated size: " + format_size(live_bytes) + " (raw " +
+    const std::int64_t live_bytes = trace_.sum.live_bytes;
+    const char* const sign = trace_.is_difference && live_bytes > 0 ? "+" : "";
+    out_ += "Total allocated size: " + (sign + format_size(live_bytes)) + " (raw " +
             std::to_string(live_bytes) + " B)\n";
     for (const auto& [reason, count] : trace_.lost) {
       out_ += "Lost: " + std::to_string(count) + ' ' + printable(reason) + '\n';

@@ -26,7 +26,7 @@ enum class Column : std::uint8_t {
   kTotal
 };
 
-enum class Related : std::uint8_t { kNone, kForEachFile, kInDescendingOrder };
+using trace::Related;
 
 // A stretch of one file that the target table shows in full.
 struct Section {
@@ -38,8 +38,8 @@ struct Section {
   int last_line = 0;              // only read where `text` is empty
 };
 
-using SourceLines =
-    std::function<std::vector<std::string>(const std::string& file)>;  // empty: no source to be had
+// The text of one line; empty where there is no source to be had.
+using SourceLine = std::function<std::string(const std::string& file, int number)>;
 
 struct TextOptions {
   std::vector<Column> columns;  // empty: 1.7's one column `Size` (live, self)
@@ -48,12 +48,12 @@ struct TextOptions {
   Related related = Related::kNone;
   std::vector<std::string> include,
       exclude;  // fnmatch patterns of file names, for related traces only; empty include = all
-  SourceLines source;  // source of related lines
+  SourceLine source;  // of related lines
 };
 
 std::string text_report(const trace::Trace& trace, const TextOptions& options);
 
 // "7.9 KiB", "800 B": 1.7's format of a size (1024, one decimal except B).
-std::string format_size(std::uint64_t bytes);
+std::string format_size(std::int64_t bytes);
 
 }  // namespace malloc_tracer::report

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
+#include <cstdlib>
 
 namespace malloc_tracer::report {
 namespace {
@@ -18,7 +20,7 @@ struct ColumnFacts {
   std::string_view title;
   std::string_view name;  // as in api.md
   bool is_count;
-  std::uint64_t (*value)(const Line&);
+  std::int64_t (*value)(const Line&);
 };
 
 // In the order of `Column`.
@@ -40,32 +42,24 @@ std::string right(std::string text, std::size_t width) {
   return text;
 }
 
-std::string with_thousands(std::uint64_t number) {
+std::string with_thousands(std::int64_t number) {
   std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  const std::size_t first_digit = number < 0 ? 1 : 0;
+  for (std::size_t at = text.size(); at > first_digit + 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 
-std::string raw(std::uint64_t bytes) { return std::to_string(bytes) + " B"; }
-
-std::string cell(Column column, std::uint64_t value) {
-  return facts(column).is_count ? with_thousands(value) : format_size(value);
-}
-
-// 1.7 lines up the numbers, not the units: "B" takes as much room as "KiB".
-std::string classic_cell(std::uint64_t bytes) {
-  return right(format_size(bytes) + (bytes < 1024 ? "  " : ""), kSizeWidth);
-}
+std::string raw(std::int64_t bytes) { return std::to_string(bytes) + " B"; }
 
 }  // namespace
 
 // By to_chars: printf would write the locale's decimal point.
-std::string format_size(std::uint64_t bytes) {
-  if (bytes < 1024) return raw(bytes);
+std::string format_size(std::int64_t bytes) {
+  if (std::abs(bytes) < 1024) return raw(bytes);
   constexpr std::array<const char*, 4> kUnits = {" KiB", " MiB", " GiB", " TiB"};
   double value = static_cast<double>(bytes) / 1024;
   std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  for (; std::abs(value) >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
   std::array<char, 32> digits;
   const auto [end, error] =
       std::to_chars(digits.begin(), digits.end(), value, std::chars_format::fixed, 1);
@@ -73,15 +67,16 @@ std::string format_size(std::uint64_t bytes) {
 }
 
 bool any(const Values& values) {
-  return std::any_of(values.begin(), values.end(), [](std::uint64_t value) { return value != 0; });
+  return std::any_of(values.begin(), values.end(), [](std::int64_t value) { return value != 0; });
 }
 
 void add(Values& sum, const Values& values) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
 }
 
-TextLayout::TextLayout(const std::vector<Column>& columns)
+TextLayout::TextLayout(const std::vector<Column>& columns, bool is_difference)
     : classic_(columns.empty() || columns == std::vector{Column::kSize}),
+      is_difference_(is_difference),
       columns_(classic_ ? std::vector{Column::kSize} : columns) {
   for (const Column column : columns_) {
     const std::size_t least = facts(column).is_count ? kCountWidth : kSizeWidth;
@@ -97,7 +92,7 @@ Values TextLayout::values(const Line& line) const {
 
 void TextLayout::fit(const Values& values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
-    widths_[i] = std::max(widths_[i], cell(columns_[i], values[i]).size());
+    widths_[i] = std::max(widths_[i], cell(i, values[i]).size());
   }
 }
 
@@ -110,11 +105,20 @@ std::string TextLayout::header() const {
   return text.append(kGap) + "Line Contents\n";
 }
 
+std::string TextLayout::cell(std::size_t column, std::int64_t value) const {
+  const char* const sign = is_difference_ && value > 0 ? "+" : "";
+  return sign + (facts(columns_[column]).is_count ? with_thousands(value) : format_size(value));
+}
+
 std::string TextLayout::cells(const Values& values) const {
-  if (classic_) return std::string(kGap) + classic_cell(values[0]);
+  // 1.7 lines up the numbers, not the units: "B" takes as much room as "KiB".
+  if (classic_) {
+    const char* const unit_gap = std::abs(values[0]) < 1024 ? "  " : "";
+    return std::string(kGap) + right(cell(0, values[0]) + unit_gap, kSizeWidth);
+  }
   std::string text;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    text += right(cell(columns_[i], values[i]), 2 + widths_[i]);
+    text += right(cell(i, values[i]), 2 + widths_[i]);
   }
   return text;
 }

@@ -12,7 +12,7 @@
 namespace malloc_tracer::report {
 
 // The numbers of a row, one for each chosen column.
-using Values = std::vector<std::uint64_t>;
+using Values = std::vector<std::int64_t>;
 
 bool any(const Values& values);
 void add(Values& sum, const Values& values);  // of equal length
@@ -21,7 +21,8 @@ void add(Values& sum, const Values& values);  // of equal length
 // chosen column, as wide as the widest value that it has been shown by fit().
 class TextLayout {
  public:
-  explicit TextLayout(const std::vector<Column>& columns);
+  // In a difference what has grown has a plus sign.
+  TextLayout(const std::vector<Column>& columns, bool is_difference);
 
   Values values(const trace::Line& line) const;
   void fit(const Values& values);
@@ -36,7 +37,9 @@ class TextLayout {
  private:
   std::string cells(const Values& values) const;
 
-  bool classic_;
+  std::string cell(std::size_t column, std::int64_t value) const;
+
+  bool classic_, is_difference_;
   std::vector<Column> columns_;
   std::vector<std::size_t> widths_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace malloc_tracer::snapshot {
 
@@ -9,19 +10,22 @@ namespace malloc_tracer::snapshot {
 // Sizes are the bytes the program asked for. Invariants, for every place and for their sums:
 // live = allocated - freed, live <= peak <= allocated (bytes and counts). `peak_*` of a place is
 // its share at the moment the scope's live bytes were highest.
-struct Counters {
-  std::uint64_t live_bytes = 0;
-  std::uint64_t live_count = 0;
-  std::uint64_t peak_bytes = 0;
-  std::uint64_t peak_count = 0;
-  std::uint64_t allocated_bytes = 0;
-  std::uint64_t allocated_count = 0;
-  std::uint64_t freed_bytes = 0;
-  std::uint64_t freed_count = 0;
-  std::uint64_t temporary_count = 0;
-  std::uint64_t reallocated_count = 0;
+// `Number` is unsigned while recording, where sums are modulo 2^64, and signed in a trace, which may
+// be the difference of two.
+template <class Number>
+struct CountersOf {
+  Number live_bytes = 0;
+  Number live_count = 0;
+  Number peak_bytes = 0;
+  Number peak_count = 0;
+  Number allocated_bytes = 0;
+  Number allocated_count = 0;
+  Number freed_bytes = 0;
+  Number freed_count = 0;
+  Number temporary_count = 0;
+  Number reallocated_count = 0;
 
-  Counters& operator+=(const Counters& other) {
+  CountersOf& operator+=(const CountersOf& other) {
     live_bytes += other.live_bytes;
     live_count += other.live_count;
     peak_bytes += other.peak_bytes;
@@ -34,7 +38,18 @@ struct Counters {
     reallocated_count += other.reallocated_count;
     return *this;
   }
-  friend bool operator==(const Counters&, const Counters&) = default;
+  operator CountersOf<std::int64_t>() const  // NOLINT(google-explicit-constructor): from the recorder to a trace
+    requires std::is_unsigned_v<Number>
+  {
+    const auto number = [](Number value) { return static_cast<std::int64_t>(value); };
+    return {number(live_bytes),      number(live_count),      number(peak_bytes),
+            number(peak_count),      number(allocated_bytes), number(allocated_count),
+            number(freed_bytes),     number(freed_count),     number(temporary_count),
+            number(reallocated_count)};
+  }
+  friend bool operator==(const CountersOf&, const CountersOf&) = default;
 };
+
+using Counters = CountersOf<std::uint64_t>;
 
 }  // namespace malloc_tracer::snapshot

@@ -17,6 +17,8 @@ struct BuildOptions {
       library_prefixes;  // a file below one of these is Kind::kLibrary, as are "<frozen ...>" files
   std::unordered_map<std::uint64_t, std::string>
       thread_names;  // by thread id; wins over the snapshot's name
+  std::vector<std::string> command = {};
+  std::int64_t time_ms = 0;
 };
 
 // Resolves every distinct {code, offset} once, merges nodes of equal {parent, function, file,

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "trace/text.hpp"
+
 // Dense numbers for distinct keys, counted from 0 in the order of their first appearance: the
 // builder looks up each string once and works with indices from then on. insert() returns the key's
 // id, and whether it is new.
@@ -71,6 +73,26 @@ class PairIds {
 
   std::vector<Slot> slots_;
   Id size_ = 0;
+};
+
+// Texts by what they say. A text that is shared is hashed once, however long it is and however often
+// it comes; those that came are kept, so that no other can take their address.
+class TextIds {
+ public:
+  std::pair<Id, bool> insert(const Text& text) {
+    const auto address = reinterpret_cast<std::uintptr_t>(text.str().data());
+    const auto [at, is_new_address] =
+        addresses_.insert(static_cast<Id>(address), static_cast<Id>(address >> 32));
+    if (!is_new_address) return {seen_[at].second, false};
+    const auto [id, is_new] = ids_.insert(text);
+    seen_.emplace_back(text, id);
+    return {id, is_new};
+  }
+
+ private:
+  StringIds ids_;
+  PairIds addresses_;
+  std::vector<std::pair<Text, Id>> seen_;
 };
 
 }  // namespace malloc_tracer::trace

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <numeric>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -30,18 +32,25 @@ bool comes_before(const Place& a, const Place& b) {
   return place_key(a) < place_key(b);
 }
 
-// Sorts keys and moves each place once: places are large, and a trace may have 100,000 of them.
+// Sorts indices, then swaps each place into its position: places are large, and a trace may have
+// 100,000 of them.
 template <class Place>
 void sort_places(std::vector<Place>& places) {
-  std::vector<Place*> order;
-  order.reserve(places.size());
-  for (Place& place : places) order.push_back(&place);
-  std::sort(order.begin(), order.end(),
-            [](const Place* a, const Place* b) { return comes_before(*a, *b); });
-  std::vector<Place> sorted;
-  sorted.reserve(places.size());
-  for (Place* place : order) sorted.push_back(std::move(*place));
-  places = std::move(sorted);
+  std::vector<std::size_t> order(places.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return comes_before(places[a], places[b]);
+  });
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    // The cycle of places that goes through position i.
+    std::size_t at = i;
+    while (order[at] != i) {
+      const std::size_t next = std::exchange(order[at], at);
+      std::swap(places[at], places[next]);
+      at = next;
+    }
+    order[at] = at;
+  }
 }
 
 }  // namespace malloc_tracer::trace

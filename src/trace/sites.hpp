@@ -14,27 +14,17 @@
 #include "snapshot/snapshot.hpp"
 #include "symbols/python_lines.hpp"
 #include "trace/ids.hpp"
+#include "trace/tables.hpp"
 #include "trace/trace.hpp"
 
-// From the instructions of a snapshot to places. Every distinct {code, offset} is resolved once,
-// and every distinct function, file and line becomes an index; from then on the builder works with
-// those.
+// From the instructions of a snapshot to frames of the trace's tables. Every distinct {code, offset}
+// is resolved once.
 namespace malloc_tracer::trace {
-
-// A frame, as indices in SiteTable's lists. Equal frames have one site.
-struct Site {
-  Id file = 0, function = 0, line = 0;
-};
 
 class SiteTable {
  public:
-  struct LineKey {
-    Id file = 0;
-    int number = 0;
-  };
-
-  explicit SiteTable(const std::vector<std::string>& library_prefixes)
-      : library_prefixes_(library_prefixes) {}
+  SiteTable(const std::vector<std::string>& library_prefixes, TableMaker& maker)
+      : library_prefixes_(library_prefixes), maker_(maker) {}
 
   // Resolves the nodes of `snapshot` that are `wanted`. Reads each code's table once from end to
   // end: the distinct instructions are ordered by code and offset.
@@ -53,7 +43,7 @@ class SiteTable {
               [](const Instruction& a, const Instruction& b) {
                 return std::tie(a.code, a.offset) < std::tie(b.code, b.offset);
               });
-    site_of_instruction_.resize(instructions.size());
+    frame_of_instruction_.resize(instructions.size());
     for (auto first = instructions.begin(); first != instructions.end();) {
       const auto end = std::find_if(first, instructions.end(), [first](const Instruction& other) {
         return other.code != first->code;
@@ -63,27 +53,13 @@ class SiteTable {
     }
   }
 
-  // The site of a node that resolve() was asked for.
-  Id of_node(std::size_t node) const { return site_of_instruction_[instruction_of_node_[node]]; }
-
-  const Site& operator[](Id site) const { return sites_[site]; }
-
-  // The site of a line that stands in no code object.
-  const Site& add(std::string_view function, std::string_view file, int number) {
-    return sites_[site(intern(function, file), number)];
-  }
-
-  std::vector<LineKey> lines;
-  std::vector<Function> functions;
-  std::vector<File> files;
+  // The frame of a node that resolve() was asked for.
+  Id of_node(std::size_t node) const { return frame_of_instruction_[instruction_of_node_[node]]; }
 
  private:
   struct Instruction {
     std::uint32_t code, offset;
     Id id;
-  };
-  struct CodeIds {
-    Id file = 0, function = 0;
   };
 
   void resolve_code(const snapshot::SnapshotCode& code, std::span<const Instruction> instructions) {
@@ -91,32 +67,14 @@ class SiteTable {
     for (const Instruction& instruction : instructions) offsets.push_back(instruction.offset);
     std::vector<int> numbers(offsets.size());
     symbols::python_lines(code.line_table, code.first_line, offsets, numbers);
-    const CodeIds ids = intern(code.function, code.file);
+    const Id function =
+        maker_.function(code.function, maker_.file(code.file, kind_of(code.file)));
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       // Instructions that belong to no line (the compiler's own, such as MAKE_CELL for a closure's
       // variables) allocate too: the line of `def` stands for them.
       const int number = numbers[i] != 0 ? numbers[i] : code.first_line;
-      site_of_instruction_[instructions[i].id] = site(ids, number);
+      frame_of_instruction_[instructions[i].id] = maker_.frame(function, number);
     }
-  }
-
-  CodeIds intern(std::string_view name, std::string_view file_name) {
-    const auto [file, new_file] = file_ids_.insert(file_name);
-    if (new_file) files.push_back({std::string(file_name), kind_of(file_name), {}, {}});
-    const Id name_id = name_ids_.insert(name).first;
-    const auto [function, new_function] = function_ids_.insert(name_id, file);
-    if (new_function) functions.push_back({std::string(name), std::string(file_name), {}, {}});
-    return {file, function};
-  }
-
-  Id site(CodeIds ids, int number) {
-    const auto [site, new_site] = site_ids_.insert(ids.function, static_cast<Id>(number));
-    if (new_site) {
-      const auto [line, new_line] = line_ids_.insert(ids.file, static_cast<Id>(number));
-      if (new_line) lines.push_back({ids.file, number});
-      sites_.push_back({ids.file, ids.function, line});
-    }
-    return site;
   }
 
   Kind kind_of(std::string_view file) const {
@@ -134,13 +92,9 @@ class SiteTable {
   }
 
   const std::vector<std::string>& library_prefixes_;
-  StringIds file_ids_, name_ids_;
-  PairIds function_ids_;  // {name, file}
-  PairIds line_ids_;      // {file, number}
-  PairIds site_ids_;      // {function, number}
-  std::vector<Site> sites_;
+  TableMaker& maker_;
   std::vector<Id> instruction_of_node_;  // by snapshot node
-  std::vector<Id> site_of_instruction_;
+  std::vector<Id> frame_of_instruction_;
 };
 
 }  // namespace malloc_tracer::trace

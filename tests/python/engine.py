@@ -18,7 +18,7 @@ from malloc_tracer import _engine
 
 
 def result_of(handle: _engine.ScopeHandle) -> _engine.TraceData:
-    return handle.peek(platform.python_version(), [], {})
+    return handle.peek(platform.python_version(), [], {}, [])
 
 
 def trace_call(function: Callable[..., Any], *args: Any, all_threads: bool = True) -> tuple[_engine.TraceData, Any]:

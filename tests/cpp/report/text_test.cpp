@@ -19,7 +19,7 @@ using trace::Trace;
 
 using Lines = std::vector<std::string>;
 
-Counters live(std::uint64_t bytes) { return {bytes, 1, bytes, 1, bytes, 1, 0, 0, 0, 0}; }
+Counters live(std::int64_t bytes) { return {bytes, 1, bytes, 1, bytes, 1, 0, 0, 0, 0}; }
 
 // The scope of the example below, with the sizes that malloc_tracer 1.7 gave for it.
 Trace example_trace() {
@@ -67,11 +67,17 @@ const Lines kExampleSource = {
     "    return 2",
 };
 
-Lines source_of(const std::string& file) {
+Lines lines_of(const std::string& file) {
   if (file == "/src/u1.py") return kExampleSource;
   if (file == "/lib/a.py") return {"import b", "x = [0] * 600  \t\f", "\ty = []"};
   if (file == "/lib/b.py") return {"one()", "two()"};
   return {};
+}
+
+std::string source_of(const std::string& file, int number) {
+  const Lines lines = lines_of(file);
+  const auto index = static_cast<std::size_t>(number) - 1;
+  return index < lines.size() ? lines[index] : "";
 }
 
 Section example_section() {
@@ -218,7 +224,7 @@ TEST(Text, MakesHostileTextHarmless) {
                      0},
                     {"/src/gone.py", 1, {}, "\x1b[31m", 9}};
   options.related = Related::kForEachFile;
-  options.source = [](const std::string&) { return Lines{"\x1b]8;;http://evil\x07"}; };
+  options.source = [](const std::string&, int) { return "\x1b]8;;http://evil\x07"; };
   expect_golden("text_hostile.txt", text_report(trace, options));
 }
 

@@ -36,9 +36,9 @@ struct Expected {
   Counters sum;
 };
 
-Counters random_counters(std::mt19937& random) {
+snapshot::Counters random_counters(std::mt19937& random) {
   const auto number = [&] { return std::uint64_t{random() % 1000}; };
-  Counters counters;
+  snapshot::Counters counters;
   counters.live_bytes = number();
   counters.live_count = number();
   counters.freed_bytes = number();

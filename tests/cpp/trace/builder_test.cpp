@@ -260,7 +260,7 @@ TEST(Build, ListsOnlyPlacesWhereSomethingHappened) {
   const auto f = maker.code("f", "/a.py", 1), g = maker.code("g", "/b.py", 1);
   const auto outer = maker.node(0, f, 1);
   maker.row(maker.node(outer, f, 2), live(1), Allocator::kNew);
-  maker.row(maker.node(outer, g, 2), Counters{}, Allocator::kMmap, 1);
+  maker.row(maker.node(outer, g, 2), {}, Allocator::kMmap, 1);
   const Trace trace = build(maker.snapshot);
   EXPECT_EQ(trace.nodes.size(), 3U);
   EXPECT_EQ(trace.lines.size(), 2U);
@@ -308,7 +308,7 @@ TEST(Build, SortsByTotalLiveThenTotalAllocatedThenPlace) {
   maker.row(maker.node(0, g, 7), freed(90));
   const Trace trace = build(maker.snapshot);
   Names places;
-  for (const Line& line : trace.lines) places.push_back(line.file + std::to_string(line.number));
+  for (const Line& line : trace.lines) places.push_back(line.file.str() + std::to_string(line.number));
   EXPECT_EQ(places, (Names{"/b.py1", "/a.py9", "/a.py7", "/a.py8", "/b.py2", "/b.py3"}));
   EXPECT_EQ(names(trace.functions), (Names{"f", "g"}));
   EXPECT_EQ(names(trace.files), (Names{"/b.py", "/a.py"}));

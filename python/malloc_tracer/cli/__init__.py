@@ -1,0 +1,45 @@
+"""The command line, `malloc-tracer` or `python -m malloc_tracer`: one module for each sub-command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .._errors import MallocTracerError
+from . import diff, merge, report, view
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Each has `add_parser(subparsers)`, which sets `run`, a function from the arguments to the exit code.
+_COMMANDS = (report, diff, merge, view)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="malloc-tracer",
+        description="line_profiler for malloc: looks at, converts, compares and adds up saved traces.",
+    )
+    subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(subparsers)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code: 2 for usage errors and for files that cannot be used."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except MallocTracerError as error:
+        print(f"malloc-tracer: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # such as `| head`: the reader has seen enough
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code

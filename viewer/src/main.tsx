@@ -1,0 +1,76 @@
+import { effect } from "@preact/signals";
+import { gunzipSync, strFromU8 } from "fflate";
+import { render } from "preact";
+import { keepAddress } from "./address";
+import { App } from "./app";
+import { LoadError, load } from "./load";
+import { heaviestLine } from "./source_view";
+import * as state from "./state";
+
+// Reads the trace out of the page and takes over from the static part, which stays if the trace cannot be read.
+
+function bytesOf(base64: string): Uint8Array {
+  const text = atob(base64.trim());
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+async function traceText(): Promise<string> {
+  const script = document.getElementById("trace");
+  const content = script?.textContent ?? "";
+  if (script?.dataset.encoding !== "gzip-base64") return content;
+  const bytes = bytesOf(content);
+  if (typeof DecompressionStream === "undefined") return strFromU8(gunzipSync(bytes));
+  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+function fail(error: unknown): void {
+  const box = document.getElementById("app");
+  if (!box) return;
+  const reason =
+    error instanceof LoadError
+      ? error.message
+      : error instanceof SyntaxError
+        ? "The trace in this page is damaged"
+        : String(error);
+  const p = document.createElement("p");
+  p.className = "lost";
+  p.setAttribute("role", "alert");
+  p.textContent = `${reason}. What the page shows without it stands below; to get the rest, write the page again from the trace file.`;
+  box.replaceChildren(p);
+}
+
+function restoreTheme(): void {
+  try {
+    const kept = localStorage.getItem("malloc_tracer.theme");
+    if (kept === "light" || kept === "dark") state.theme.value = kept;
+  } catch {
+    // No storage for pages from disk: the system's theme it is.
+  }
+  effect(() => {
+    document.documentElement.dataset.theme = state.theme.value;
+  });
+  state.followMedia();
+}
+
+async function start(): Promise<void> {
+  restoreTheme();
+  const box = document.getElementById("app");
+  if (!box) return;
+  try {
+    const trace = load(JSON.parse(await traceText()));
+    state.setTrace(trace);
+    document.title = `${trace.name.slice(0, 200)} – malloc_tracer`;
+    keepAddress();
+    if (state.line.value === 0) state.line.value = heaviestLine(state.file.value);
+    render(<App />, box);
+    document.getElementById("static")?.remove();
+    document.documentElement.dataset.ready = String(performance.now());
+  } catch (error) {
+    fail(error);
+  }
+}
+
+void start();

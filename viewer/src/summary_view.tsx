@@ -1,0 +1,303 @@
+import { ALLOCATED, COUNT, LIVE, lineText, METRICS, PEAK, TEMPORARY } from "./model";
+import { count, duration, percent, size } from "./numbers";
+import { barWhole, Empty, Name, Num, Place, share } from "./pieces";
+import * as state from "./state";
+import type { Place as PlaceRow, Table } from "./sums";
+import { printable } from "./text";
+
+// The scope at a glance: its numbers, how live bytes went, what the peak was made of, and what is known of the run.
+
+function showTable(table: Table, metric: number): void {
+  state.metric.value = metric;
+  state.own.value = true;
+  state.sortKey.value = "";
+  state.ascending.value = false;
+  state.table.value = table;
+  state.view.value = "tables";
+}
+
+const CARDS: [number, string][] = [
+  [LIVE, "live"],
+  [PEAK, "peak"],
+  [ALLOCATED, "allocated"],
+  [6, "freed"],
+  [COUNT, "blocks allocated"],
+  [TEMPORARY, "temporary"],
+];
+
+function Cards() {
+  const { all } = state.sums.value;
+  return (
+    <ul class="cards">
+      {CARDS.map(([metric, title]) => (
+        <li key={metric}>
+          <button type="button" onClick={() => showTable("lines", metric)} title={METRICS[metric]?.help}>
+            <span>{title}</span> <b>{state.shown(metric, all[metric] ?? 0)}</b>{" "}
+            <small>
+              {METRICS[metric]?.unit === "bytes"
+                ? `in ${state.shown(metric + 1, all[metric + 1] ?? 0)} blocks`
+                : state.trace().signed || metric === COUNT
+                  ? ""
+                  : percent(all[metric] ?? 0, all[COUNT] ?? 0)}
+            </small>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const WIDTH = 960;
+const HEIGHT = 160;
+
+/** Live bytes over time; the peak is marked. */
+export function Timeline() {
+  const { ns, bytes } = state.trace().timeline;
+  if (ns.length < 2) return <Empty>There are too few events for a picture of live bytes over time.</Empty>;
+  const most = Math.max(...bytes, 1);
+  const least = Math.min(...bytes, 0);
+  const end = Math.max(state.trace().durationNs, ns[ns.length - 1] ?? 1, 1);
+  const x = (at: number) => (at / end) * WIDTH;
+  const y = (value: number) => HEIGHT - ((value - least) / (most - least)) * (HEIGHT - 16);
+  const peak = bytes.indexOf(Math.max(...bytes));
+  const peakX = x(ns[peak] ?? 0);
+  // Live bytes stay as they are until the next event: steps, not slopes.
+  const line = Array.from(
+    ns,
+    (at, index) =>
+      `${index > 0 ? `H${x(at).toFixed(1)}` : `M${x(at).toFixed(1)},${HEIGHT}`}V${y(bytes[index] ?? 0).toFixed(1)}`,
+  ).join("");
+  const text = `${size(bytes[peak] ?? 0)} at ${duration(ns[peak] ?? 0)}`;
+  return (
+    <figure>
+      <svg
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        role="img"
+        aria-label={`Live bytes over time. Highest: ${text}.`}
+        preserveAspectRatio="none"
+      >
+        <path class="area" d={`${line}H${WIDTH}V${HEIGHT}Z`} />
+        <line class="peak" x1={peakX} x2={peakX} y1={0} y2={HEIGHT} />
+      </svg>
+      <figcaption>
+        <span>0</span>
+        <span>
+          <b>peak</b> {text}
+        </span>
+        <span>{duration(end)}</span>
+      </figcaption>
+    </figure>
+  );
+}
+
+function Histogram() {
+  const { histogram } = state.trace();
+  const most = Math.max(1, ...histogram.map((row) => Math.abs(row.blocks)));
+  const all = histogram.reduce((sum, row) => sum + row.blocks, 0);
+  return (
+    <table class="bars-table">
+      <thead>
+        <tr>
+          <th scope="col">size of block</th>
+          <th scope="col">blocks</th>
+          <th scope="col">share</th>
+        </tr>
+      </thead>
+      <tbody>
+        {histogram.map((row) => (
+          <tr key={row.below}>
+            <th scope="row">&lt; {size(row.below)}</th>
+            <td class="bars">
+              <div class="bar">
+                {row.blocks !== 0 && (
+                  <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(row.blocks)) / most}%)` }} />
+                )}
+                <span class="num">{count(row.blocks)}</span>
+              </div>
+            </td>
+            <td class="n">{percent(row.blocks, all)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** The `limit` rows whose number is largest, how many more have one, and the sum of those. Tables have tens of thousands of rows. */
+function largest(rows: PlaceRow[], value: (row: PlaceRow) => number, limit: number) {
+  const first: PlaceRow[] = [];
+  let others = 0;
+  let rest = 0;
+  for (const row of rows) {
+    const number = value(row);
+    if (number === 0) continue;
+    let at = first.length;
+    while (at > 0 && Math.abs(value(first[at - 1] as PlaceRow)) < Math.abs(number)) at--;
+    first.splice(at, 0, row);
+    if (first.length <= limit) continue;
+    others++;
+    rest += value(first.pop() as PlaceRow);
+  }
+  return { first, others, rest };
+}
+
+/** The first rows of a table by one number, with bars; what is left is one row more. */
+function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; metric: number; rows?: number }) {
+  const trace = state.trace();
+  const value = (row: PlaceRow) => row.self[metric] ?? 0;
+  const { first, others, rest } = largest(state.sums.value.tables[table], value, rows);
+  const whole = Math.abs(barWhole(metric)) || 1;
+  return (
+    <section>
+      <h2>
+        <button type="button" class="link" onClick={() => showTable(table, metric)}>
+          {title}
+        </button>
+      </h2>
+      {first.length === 0 ? (
+        <p class="muted">None.</p>
+      ) : (
+        <table class="bars-table">
+          <thead class="hidden">
+            <tr>
+              <th scope="col">{METRICS[metric]?.label}</th>
+              <th scope="col">share</th>
+              <th scope="col">place</th>
+            </tr>
+          </thead>
+          <tbody>
+            {first.map((row) => {
+              const code = lineText(trace, row.file, row.line)?.trim();
+              const sign = trace.signed ? (value(row) > 0 ? "grow" : "shrink") : "";
+              return (
+                <tr key={row.id}>
+                  <td class="bars">
+                    <div class={`bar ${sign}`}>
+                      <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(value(row))) / whole}%)` }} />
+                      <Num metric={metric} value={value(row)} />
+                    </div>
+                  </td>
+                  <td class="n">{trace.signed ? state.fate(row.sides, value(row)) : share(metric, value(row))}</td>
+                  <td class="name">
+                    {row.file < 0 ? <Name text={row.function} /> : <Place file={row.file} line={row.line} />}{" "}
+                    {table === "lines" && (
+                      <code>
+                        <Name text={code || row.function} limit={80} />
+                      </code>
+                    )}
+                    {table === "functions" && <Name text={row.function} limit={80} />}
+                  </td>
+                </tr>
+              );
+            })}
+            {others > 0 && (
+              <tr>
+                <td class="bars">
+                  <Num metric={metric} value={rest} />
+                </td>
+                <td class="n">{trace.signed ? "" : share(metric, rest)}</td>
+                <td class="name muted">{count(others)} more</td>
+              </tr>
+            )}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function Run() {
+  const trace = state.trace();
+  const facts: [string, string][] = [
+    [
+      "made",
+      trace.timeMs > 0
+        ? new Date(trace.timeMs).toISOString().replace("T", " ").slice(0, 19).concat(" UTC")
+        : "not known",
+    ],
+    [
+      "duration",
+      trace.signed && trace.durationNs < 0 ? `${duration(-trace.durationNs)} less` : duration(trace.durationNs),
+    ],
+    ["Python", trace.pythonVersion || "none, or different ones"],
+    ["lost", trace.lost.length === 0 ? "nothing: every event is in the numbers" : "see above"],
+    ["frames", `${count(trace.nodeFrame.length - 1)} nodes in ${count(trace.files.length)} files`],
+    ["written by", printable(trace.writer)],
+  ];
+  return (
+    <dl>
+      {facts.map(([name, text]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+      <div>
+        <dt>command</dt>
+        <dd class="command">
+          {trace.command.length > 200 ? (
+            <details>
+              <summary>
+                <Name text={`${trace.command.slice(0, 200)}…`} />
+              </summary>
+              <Name text={trace.command} limit={100_000} />
+            </details>
+          ) : (
+            <Name text={trace.command || "not known"} />
+          )}
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+export function Lost() {
+  const { lost } = state.trace();
+  if (lost.length === 0) return null;
+  return (
+    <p class="lost">
+      <b>Lost:</b> {lost.map(([what, times]) => `${printable(what)}: ${count(times)}`).join("; ")}. The numbers are too
+      low by these events.
+    </p>
+  );
+}
+
+export function SummaryView() {
+  const trace = state.trace();
+  return (
+    <div class="summary">
+      <Cards />
+      {!trace.signed && (
+        <section class="wide-section">
+          <h2>Live bytes over time</h2>
+          <Timeline />
+        </section>
+      )}
+      <div class="columns">
+        <Top
+          title={trace.signed ? "Change of the peak, by line" : "What the peak was made of"}
+          table="lines"
+          metric={PEAK}
+          rows={8}
+        />
+        <Top title="Live, by line" table="lines" metric={LIVE} />
+        <Top title="Allocated, by line" table="lines" metric={ALLOCATED} />
+        <Top title="Blocks, by line" table="lines" metric={COUNT} />
+        <Top title="Temporary blocks, by line" table="lines" metric={TEMPORARY} />
+        <Top title="Allocated, by function" table="functions" metric={ALLOCATED} />
+        <Top title="Allocated, by thread" table="threads" metric={ALLOCATED} />
+        <Top title="Allocated, by allocator" table="allocators" metric={ALLOCATED} rows={7} />
+        {trace.histogram.length > 0 && (
+          <section>
+            <h2>Blocks by size</h2>
+            <Histogram />
+          </section>
+        )}
+        <section>
+          <h2>Run</h2>
+          <Run />
+        </section>
+      </div>
+    </div>
+  );
+}
