@@ -14,7 +14,7 @@ from typing import Any
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table, its columns aligned; floats with two decimals."""
     text = [[f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *text, strict=True)]
+    widths = [max(map(len, column)) for column in zip(header, *text)]
 
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]) + " |"

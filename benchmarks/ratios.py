@@ -21,7 +21,7 @@ def by_minimum(seconds: dict[str, list[float]], variant: str) -> float:
 
 
 def by_median(seconds: dict[str, list[float]], variant: str) -> float:
-    return statistics.median(v / u for v, u in zip(seconds[variant], seconds["untraced"], strict=False))
+    return statistics.median(v / u for v, u in zip(seconds[variant], seconds["untraced"]))
 
 
 def ratio_table(measured: Seconds, variants: list[str]) -> str:

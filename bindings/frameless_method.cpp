@@ -26,6 +26,11 @@ struct FramelessMethod {
 
 FramelessMethod* method(PyObject* self) { return reinterpret_cast<FramelessMethod*>(self); }
 
+PyObject* new_reference(PyObject* object) {
+  Py_INCREF(object);
+  return object;
+}
+
 // The exception on its way out, whole, and out of the way; put back by raise_again.
 PyObject* take_exception() {
 #if PY_VERSION_HEX >= 0x030c0000
@@ -45,8 +50,31 @@ void raise_again(PyObject* exception) {
 #if PY_VERSION_HEX >= 0x030c0000
   PyErr_SetRaisedException(exception);
 #else
-  PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(exception))), exception,
+  PyErr_Restore(new_reference(reinterpret_cast<PyObject*>(Py_TYPE(exception))), exception,
                 PyException_GetTraceback(exception));
+#endif
+}
+
+// Before 3.11 a bare `raise` takes the traceback not from the exception but from beside it.
+void leave_traceback() {
+  PyObject *type, *value, *beside;
+  PyErr_GetExcInfo(&type, &value, &beside);
+  nb::object entry = nb::steal(value != nullptr ? PyException_GetTraceback(value) : nullptr);
+  nb::object next = entry.is_valid() ? entry.attr("tb_next") : nb::none();
+  if (entry.is_valid()) PyException_SetTraceback(value, next.ptr());
+  Py_XDECREF(beside);
+  PyErr_SetExcInfo(type, value, next.is_none() ? nullptr : next.release().ptr());
+}
+
+// Before 3.11 a function's first call makes a frame, which it keeps: so that this does not happen
+// inside a scope with a function of ours.
+void keep_frame([[maybe_unused]] nb::object function) {
+#if PY_VERSION_HEX < 0x030b0000
+  auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function.ptr()));
+  PyFrameObject* frame =
+      PyFrame_New(PyThreadState_Get(), code, PyFunction_GET_GLOBALS(function.ptr()), nullptr);
+  if (frame == nullptr) throw nb::python_error();
+  Py_DECREF(frame);
 #endif
 }
 
@@ -108,7 +136,7 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t count, PyObjec
 }
 
 PyObject* bind(PyObject* self, PyObject* object, PyObject*) {
-  return object == nullptr || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
+  return object == nullptr || object == Py_None ? new_reference(self) : PyMethod_New(self, object);
 }
 
 int copy_attributes(FramelessMethod* self) {
@@ -128,8 +156,8 @@ int init(PyObject* object, PyObject* args, PyObject*) {
   PyObject *prepare, *finish;
   if (!PyArg_ParseTuple(args, "OO", &prepare, &finish)) return -1;
   self->vectorcall = call;
-  self->prepare = Py_NewRef(prepare);
-  self->finish = Py_NewRef(finish);
+  self->prepare = new_reference(prepare);
+  self->finish = new_reference(finish);
   self->dict = PyDict_New();
   return self->dict != nullptr ? copy_attributes(self) : -1;
 }
@@ -191,6 +219,8 @@ void bind_frameless_method(nb::module_& module) {
   nb::object type = nb::steal(PyType_FromSpec(&spec));
   if (!type.is_valid()) throw nb::python_error();
   module.attr("FramelessMethod") = type;
+  module.def("leave_traceback", leave_traceback);
+  module.def("keep_frame", keep_frame);
 }
 
 }  // namespace malloc_tracer::bindings

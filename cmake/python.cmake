@@ -1,7 +1,7 @@
 # The interpreter the extension is built for, as two targets: `mt_python` gives a layer CPython's headers, the internal ones included
 # (LINKS python); `Python::Module` and nanobind build the module in bindings/. Nothing else may see Python.h.
 
-find_package(Python 3.11 REQUIRED COMPONENTS Interpreter Development.Module)
+find_package(Python 3.9 REQUIRED COMPONENTS Interpreter Development.Module)
 
 # nanobind comes with the interpreter that builds: pip puts it beside scikit-build-core, scripts/build-dev into its environment.
 if(NOT nanobind_ROOT)

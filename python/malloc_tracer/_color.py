@@ -50,7 +50,7 @@ def paint(text: str, sums: Counters, columns: Sequence[str]) -> str:
             number = _DIM + line[:6] + _RESET
             rows.append((number + _cells(line[6:source_at], ends, wholes), line[source_at:]))
             continue
-        painted += [number + source for number, source in zip((row[0] for row in rows), _highlight(rows), strict=True)]
+        painted += [number + source for number, source in zip((row[0] for row in rows), _highlight(rows))]
         rows = []
         if line.startswith("Line #"):
             source_at = line.index("Line Contents")
@@ -85,7 +85,7 @@ def _highlight(rows: Sequence[tuple[str, str]]) -> list[str]:
     parts = Syntax("", "python", theme="ansi_dark").highlight("\n".join(lines)).split("\n", allow_blank=True)
     console = Console(force_terminal=True, color_system="standard", no_color=False, width=1 << 16)
     highlighted: list[str] = []
-    for line, part in zip(lines, parts, strict=False):
+    for line, part in zip(lines, parts):
         with console.capture() as capture:
             console.print(part, end="", soft_wrap=True, highlight=False, markup=False, emoji=False)
         highlighted.append(capture.get() if part.plain == line else line)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from ._engine import leave_traceback
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -51,8 +53,8 @@ async def awaited(awaitable: Awaitable[Any]) -> Any:
     """Awaits what is not a coroutine object itself."""
     try:
         return await awaitable
-    except BaseException as error:
-        leave_traceback(error)
+    except BaseException:
+        leave_traceback()
         raise
 
 
@@ -61,16 +63,9 @@ async def exhaust(items: AsyncIterator[Any]) -> None:
     try:
         async for item in items:
             del item
-    except BaseException as error:
-        leave_traceback(error)
+    except BaseException:
+        leave_traceback()
         raise
-
-
-def leave_traceback(error: BaseException) -> None:
-    """Takes the calling frame's entry out of the traceback of what it has caught; a bare `raise` must follow."""
-    entry = error.__traceback__
-    if entry is not None:
-        error.__traceback__ = entry.tb_next
 
 
 def _complete(kind: str, call: Call) -> Any:
@@ -92,6 +87,6 @@ def _complete(kind: str, call: Call) -> Any:
 
             return asyncio.run(exhaust(made))
         return made
-    except BaseException as error:
-        leave_traceback(error)
+    except BaseException:
+        leave_traceback()
         raise

@@ -149,6 +149,12 @@ def pause() -> None:
     """Nothing this thread allocates is recorded by any scope until `resume`; nests. Frees still count."""
 
 def resume() -> None: ...
+def keep_frame(function: Callable[..., Any]) -> None:
+    """Makes the frame that a Python function keeps from its first call on; nothing from 3.11 on, where frames are no objects."""
+
+def leave_traceback() -> None:
+    """Takes the calling frame's entry out of the traceback of the exception that it handles; a bare `raise` must follow."""
+
 def self_test() -> str:
     """"" when the interpreter has the layout this module was built for, else one sentence."""
 

@@ -2,19 +2,23 @@
 
 import sys
 
-SUPPORTED = ((3, 11), (3, 12), (3, 13))
+OLDEST, NEWEST = (3, 10), (3, 15)
 
 
 def complaint() -> str:
     """Returns why malloc_tracer cannot work in this interpreter, or "" if it can."""
+    wanted = "malloc_tracer needs CPython {}.{} to {}.{}".format(*OLDEST, *NEWEST)
     version = "{}.{}".format(*sys.version_info[:2])
-    wanted = "malloc_tracer needs CPython " + ", ".join("{}.{}".format(*pair) for pair in SUPPORTED)
     if sys.implementation.name != "cpython":
         return f"{wanted}; this is {sys.implementation.name} {version}, which allocates in another way."
-    if sys.version_info[:2] not in SUPPORTED:
-        return f"{wanted}; this is {version}, whose frames it does not know yet."
+    if sys.version_info[:2] < OLDEST:
+        return f"{wanted}; this is {version}, which is too old."
+    if sys.version_info[:2] > NEWEST:
+        return f"{wanted}; this is {version}, whose frames it does not know yet: look for a newer malloc_tracer."
     if "t" in sys.abiflags:
         return f"{wanted} with the GIL; this is the free-threaded build of {version}."
+    if hasattr(sys, "gettotalrefcount"):
+        return f"{wanted} as released; this is a debug build of {version}: use a release build."
     try:
         from ._engine import self_test
     except ImportError as error:

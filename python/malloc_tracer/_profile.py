@@ -17,7 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from functools import cached_property
-    from typing import Any, ParamSpec, Protocol, Self, TypeVar, overload
+    from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+    from typing_extensions import Self
 
     P = ParamSpec("P")
     R = TypeVar("R", covariant=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from ._arguments import check_file, check_mode, check_patterns, check_setup, check_target_arguments, check_threads
-from ._drivers import awaited, drive, exhaust, has_running_loop, leave_traceback
-from ._engine import FramelessMethod, ScopeHandle, pause, resume
+from ._drivers import awaited, drive, exhaust, has_running_loop
+from ._engine import FramelessMethod, ScopeHandle, leave_traceback, pause, resume
 from ._listing import Listing
 from ._recording import build
 from ._trace import Trace
@@ -97,8 +97,8 @@ class Run:
             if kind == "async generator" and hasattr(made, "__anext__"):
                 return await exhaust(made)
             return await awaited(made) if hasattr(made, "__await__") else made
-        except BaseException as error:
-            leave_traceback(error)
+        except BaseException:
+            leave_traceback()
             raise
         finally:
             self.handle.end()

@@ -6,7 +6,7 @@ import sys
 
 from . import _joined
 from ._arguments import check_name, check_threads
-from ._engine import ScopeHandle, pause, resume
+from ._engine import ScopeHandle, keep_frame, pause, resume
 from ._errors import MallocTracerError
 from ._listing import Listing
 from ._recording import build
@@ -16,7 +16,8 @@ from ._trace import Trace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
-    from typing import Self
+
+    from typing_extensions import Self
 
 
 class Scope:
@@ -100,3 +101,7 @@ class Scope:
     def __repr__(self) -> str:
         state = "has ended" if self._has_ended else "not entered" if self._code is None else "open"
         return f"<Scope {self._name!r}: {state}>"
+
+
+for _method in (Scope.__init__, Scope.__enter__, Scope.__exit__, Scope.trace.fget, Scope.__repr__):  # type: ignore[attr-defined]
+    keep_frame(_method)

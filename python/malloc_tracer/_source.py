@@ -96,7 +96,9 @@ def _lines_around(code: CodeType) -> list[str]:
 
 
 def _last_line(code: CodeType) -> int:
-    lines = [line for _, _, line in code.co_lines() if line]
+    from dis import findlinestarts
+
+    lines = [line for _, line in findlinestarts(code) if line]
     nested = [_last_line(constant) for constant in code.co_consts if isinstance(constant, type(code))]
     return max([code.co_firstlineno, *lines, *nested])
 

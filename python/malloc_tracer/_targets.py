@@ -100,7 +100,9 @@ def class_functions(cls: type) -> list[FunctionType]:
     found: list[FunctionType] = []
     fields = vars(cls).get("__dataclass_fields__", {})
     factories = [field.default_factory for field in fields.values()]
-    for value in [*vars(cls).values(), *factories]:
+    # From 3.14 on the compiler adds a function for the annotations, which has no source.
+    written = [value for name, value in vars(cls).items() if name != "__annotate_func__"]
+    for value in [*written, *factories]:
         if isinstance(value, type):
             found += class_functions(value) if value.__qualname__.startswith(prefix) else []
             continue
@@ -191,12 +193,12 @@ def _owner_of(method: classmethod[Any, Any, Any]) -> type | None:
     prefix, _, _ = method.__func__.__qualname__.rpartition(".")
     owners: list[type] = []
     left: list[type] = [object]
-    seen: set[type] = set()
+    seen: set[int] = set()  # ids: some classes warn when they are hashed
     while left:
         cls = left.pop()
-        if cls in seen:
+        if id(cls) in seen:
             continue
-        seen.add(cls)
+        seen.add(id(cls))
         left += type.__subclasses__(cls)
         if any(value is method for value in list(vars(cls).values())):
             owners.append(cls)

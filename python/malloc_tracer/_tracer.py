@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ._arguments import check_setup
-from ._drivers import leave_traceback
-from ._engine import pause, resume
+from ._engine import leave_traceback, pause, resume
 from ._listing import RelatedTracesOutputMode
 from ._run import Run, finish, frameless
 from ._setup import Setup
@@ -156,7 +155,7 @@ class Tracer:
             result = await run.carry_out()
         except BaseException as error:
             finish(run, None, error)
-            leave_traceback(error)
+            leave_traceback()
             raise
         return finish(run, result, None)
 

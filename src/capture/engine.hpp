@@ -41,8 +41,9 @@ enum class Lost : std::uint32_t {
   kJournalFull,
   kWorldNotStopped,
   kWindowsFull,
+  kFreeListsOn,
 };
-inline constexpr std::uint32_t kLostReasons = 9;
+inline constexpr std::uint32_t kLostReasons = 10;
 const char* lost_text(Lost reason) noexcept;
 
 // A scope's live bytes are peak - headroom. `peak_epoch` is the tick of its last new maximum.

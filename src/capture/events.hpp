@@ -160,6 +160,8 @@ MT_NOINLINE void* alloc_after_walk(Thread& thread, void* p, std::uint64_t bytes,
                                    Allocator allocator) noexcept {
   bool attached = Frames::attached(thread);
   PathId path = Frames::path(thread, attached);
+  if (MT_UNLIKELY(thread.stack.constructing))
+    return alloc_long_way<Frames>(thread, p, bytes, allocator);
   return record_at<Frames>(thread, *thread.lane[attached], path, p, bytes, allocator);
 }
 

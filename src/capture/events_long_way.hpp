@@ -34,7 +34,9 @@ std::uint32_t account_here(Thread& thread, bool attached, PathId path, std::uint
                            Allocator allocator) noexcept {
   PlaceId place = place_of(path != 0 ? path : Frames::path(thread, attached), allocator);
   PlaceSlot slot = engine.tree.slot(place);
-  if (MT_LIKELY(slot.window == thread.window)) return slot.account;
+  if (MT_LIKELY(slot.window == thread.window) && MT_LIKELY(!thread.stack.constructing))
+    return slot.account;
+  thread.stack.constructing = false;
   return Frames::ours(thread, attached, bytes, allocator)
              ? 0
              : account_of(thread, place, thread.window);

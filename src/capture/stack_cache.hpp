@@ -62,8 +62,11 @@ struct StackCache {
   std::uint32_t bar_slot = 0;
   std::uint32_t bar_generation = 0;
   std::uint32_t barrier_count = 0;
-  const void* stop = nullptr;  // the walk ends at this frame (the outermost scope's); nullptr: at
-                               // the thread's bottom
+  bool armed = false;           // the next frame may make a barrier: the chunk limit is lowered
+  bool constructing = false;    // a barrier may be what the event at hand is for, ...
+  bool arguments_made = false;  // ... see cpython/constructor_calls.hpp
+  const void* stop = nullptr;   // the walk ends at this frame (the outermost scope's); nullptr: at
+                                // the thread's bottom
   const void* thread_state = nullptr;  // the interpreter's thread state the cache belongs to
   memory::ReservedArray<FrameEntry> frame_pages;
   memory::ReservedArray<PathEntry> path_pages;

@@ -39,6 +39,8 @@ const char* lost_text(Lost reason) noexcept {
       return "events not recorded in some scopes (no memory for their sets)";
     case Lost::kWorldNotStopped:
       return "numbers read while a thread was changing them";
+    case Lost::kFreeListsOn:
+      return "small objects reused unseen (CPython 3.9 cannot switch its free lists off)";
   }
   return "events not recorded";
 }

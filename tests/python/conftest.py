@@ -32,12 +32,17 @@ def target_rows(text):
 
 
 def assert_as_marked(trace, text):
-    """Every shown line that ends in `# live N` has N live bytes of its own, and every other line none."""
+    """Every shown line that ends in `# live N` has N live bytes of its own, and every other line none.
+
+    N may be an object, or `object * count`: then it is what such objects take in this interpreter.
+    """
     rows = target_rows(text)
     assert any("# live " in row.text for row in rows), text
     for row in rows:
-        mark = re.search(r"# live (\d+)", row.text)
-        expected = int(mark[1]) if mark else 0
+        mark = re.search(r"# live (?:(\d+)|(bytearray\(\d+\))(?: \* (\d+))?)", row.text)
+        expected = 0
+        if mark:
+            expected = int(mark[1]) if mark[1] else sys.getsizeof(eval(mark[2])) * int(mark[3] or 1)
         assert trace.line(row.file, row.number).self.live_bytes == expected, f"line {row.number}: {row.text}\n{text}"
         assert (row.size != "") == (expected != 0), f"line {row.number}: {row.text}\n{text}"
 

@@ -17,7 +17,7 @@ def function(size, held=None):
 class Klass:
     @malloc_tracer.profile
     def method(self):
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     @malloc_tracer.profile
     def with_super(self):
@@ -26,37 +26,37 @@ class Klass:
     @staticmethod
     @malloc_tracer.profile
     def below_static():
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     @malloc_tracer.profile
     @staticmethod
     def above_static():
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     @classmethod
     @malloc_tracer.profile
     def below_class(cls):
         assert cls is Klass
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     @malloc_tracer.profile
     @classmethod
     def above_class(cls):
         assert cls is Klass
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     @property
     @malloc_tracer.profile
     def below_property(self):
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     @malloc_tracer.profile
     @property
     def above_property(self):
         """Docstring."""
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     @malloc_tracer.profile
     @functools.cached_property
     def above_cached(self):
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)

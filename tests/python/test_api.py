@@ -118,11 +118,15 @@ def test_import_is_light(python):
     [
         (
             {"implementation": SimpleNamespace(name="pypy")},
-            "malloc_tracer needs CPython 3.11, 3.12, 3.13; this is pypy",
+            "malloc_tracer needs CPython 3.10 to 3.15; this is pypy",
         ),
-        ({"version_info": (3, 10, 4)}, "this is 3.10, whose frames it does not know yet"),
-        ({"version_info": (3, 99, 0)}, "this is 3.99, whose frames it does not know yet"),
+        ({"version_info": (3, 9, 18)}, "this is 3.9, which is too old"),
+        (
+            {"version_info": (3, 99, 0)},
+            "this is 3.99, whose frames it does not know yet: look for a newer",
+        ),
         ({"abiflags": "t"}, "with the GIL; this is the free-threaded build"),
+        ({"gettotalrefcount": lambda: 0}, "as released; this is a debug build"),
     ],
 )
 def test_unsupported_interpreters_are_refused_in_one_sentence(monkeypatch, interpreter, sentence):
@@ -144,3 +148,20 @@ def test_failing_self_test_refuses_to_import(monkeypatch):
     monkeypatch.setattr("malloc_tracer._engine.self_test", lambda: "malloc_tracer does not know this build.")
     with pytest.raises(ImportError, match="does not know this build"):
         _interpreter.check()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="the interpreter publishes its layout from 3.13 on")
+def test_an_interpreter_of_another_layout_is_refused_in_one_sentence(python):
+    folder = str(Path(malloc_tracer.__file__).parents[1])
+    code = f"""if True:
+        import ctypes, sys
+        sys.path.insert(0, {folder!r})
+        ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime").value = b"y"  # xdebugpy, then the offsets
+        try:
+            import malloc_tracer
+        except ImportError as error:
+            print(error)
+    """
+    out = python("-I", "-c", code)
+    assert out.startswith("malloc_tracer was compiled for another build of CPython 3.")
+    assert out.count("\n") == 1

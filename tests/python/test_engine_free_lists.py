@@ -205,9 +205,11 @@ def test_the_lists_work_again_after_the_scope(make):
         del warm_up
         return addresses_come_back(make)
 
+    reused()
     before = reused()
     trace_block(reused)
     trace_block(reused)
+    reused()  # 3.14: the number that it begins with comes from a list, which is empty yet
     assert reused() == before
     assert before < 50
 

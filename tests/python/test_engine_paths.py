@@ -16,7 +16,7 @@ import threading
 
 import pytest
 
-from engine import check, nodes, path_of, paths, trace_block, trace_call
+from engine import check, named, nodes, path_of, paths, trace_block, trace_call
 from malloc_tracer import _engine
 
 KEPT = []
@@ -191,7 +191,7 @@ def test_generators_resumed_under_other_callers_at_random():
 
 
 def test_a_generator_resumed_in_another_thread():
-    def run():
+    def program():
         generator = delegate(4)
         first_consumer(generator)
         thread = threading.Thread(target=second_consumer, args=(generator,))
@@ -199,11 +199,11 @@ def test_a_generator_resumed_in_another_thread():
         thread.join()
         first_consumer(generator)
 
-    data, _ = trace_block(run)
+    data, _ = trace_block(program)
     found = {path for path in paths(check(data)) if path.endswith("produce > leaf")}
-    assert "run > first_consumer > delegate > produce > leaf" in found
+    assert "program > first_consumer > delegate > produce > leaf" in found
     assert any("second_consumer > middle_consumer > delegate > produce > leaf" in path for path in found)
-    assert not any("run" in path.split(" > ") and "second_consumer" in path for path in found)
+    assert not any("program" in path.split(" > ") and "second_consumer" in path for path in found)
 
 
 def test_a_comprehension_belongs_to_its_function():
@@ -261,14 +261,14 @@ def test_calls_from_c_code_have_their_python_callers():
     in_run = "run > " if sys.version_info >= (3, 12) else "run > <listcomp> > "
     assert {path for path in paths(check(data)) if path.endswith("> leaf")} == {
         "run > key > leaf",
-        "run > Thing.__hash__ > leaf",
-        "run > Thing.__eq__ > leaf",
+        named("run > Thing.__hash__ > leaf"),
+        named("run > Thing.__eq__ > leaf"),
         "run > <lambda> > leaf",
         "run > leaf",
-        "run > Thing.__getattr__ > leaf",
-        in_run + "Plain.__init__ > leaf",
+        named("run > Thing.__getattr__ > leaf"),
+        named(in_run + "Plain.__init__ > leaf"),
     }
-    assert "run > Meta.__call__ > Thing.__init__" in paths(data)
+    assert named("run > Meta.__call__ > Thing.__init__") in paths(data)
     del it
 
 
@@ -307,6 +307,9 @@ async def parent(i):
 
 
 async def everything():
+    if sys.version_info < (3, 11):
+        await asyncio.gather(*[parent(i) for i in range(20)])
+        return
     async with asyncio.TaskGroup() as group:
         for i in range(20):
             group.create_task(parent(i))
@@ -335,7 +338,7 @@ def test_threads():
         for _ in range(100):
             walk(0)
 
-    def run():
+    def program():
         threads = [threading.Thread(target=job, args=(seed,)) for seed in range(6)]
         for thread in threads:
             thread.start()
@@ -345,7 +348,7 @@ def test_threads():
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        data, _ = trace_block(run)
+        data, _ = trace_block(program)
     finally:
         sys.setswitchinterval(interval)
     for path in paths(check(data)):
@@ -354,7 +357,7 @@ def test_threads():
             assert names[-2] == "walk"
             at = names.index("job")
             assert set(names[at + 1 : -1]) == {"walk"}
-            assert "run" not in names
+            assert "program" not in names
 
 
 def test_a_collection_in_the_middle_of_anything():
@@ -426,7 +429,7 @@ def test_finalizers_are_called_where_the_object_dies():
         drop(items)
 
     data, _ = trace_call(run)
-    assert "run > drop > Dies.__del__ > leaf" in {path for path in paths(check(data))}
+    assert named("run > drop > Dies.__del__ > leaf") in {path for path in paths(check(data))}
 
 
 def test_greenlets():

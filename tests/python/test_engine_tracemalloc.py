@@ -8,6 +8,7 @@ import dataclasses
 import gc
 import json
 import re
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -172,8 +173,9 @@ def test_live_bytes_and_blocks_of_every_line_equal_tracemallocs(program: Callabl
         gc.enable()
     call = theirs.keys() - ours.keys()
     assert {line: theirs[line] for line in theirs if line not in call} == ours
-    # tracemalloc's block runs inside its caller, so the caller's line holds the bound result as well.
-    assert all(theirs[line][1] <= 1 for line in call)
+    # tracemalloc's block runs inside its caller, so the caller's line holds the bound result as well; before 3.11 lines
+    # of calls hold frames that the interpreter keeps.
+    assert all(theirs[line][1] <= (1 if sys.version_info >= (3, 11) else 2) for line in call)
 
 
 def test_the_function_scope_sees_the_same_as_the_block() -> None:

@@ -8,10 +8,34 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from malloc_tracer._sizes import size
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RULE, LINE = "=" * 104, "-" * 104
+# Of the list of 100,000 ints each but the small ones is a block: of 28 bytes before 3.11, of 32 since. Small are those
+# up to 256, from 3.15 on those up to 1024.
+INTS, INT = 99_743, 32
+if sys.version_info >= (3, 15):
+    INTS -= 1024 - 256
+if sys.version_info < (3, 11):
+    INT = 28
+LESS = 99_743 * 32 - INTS * INT
+# Before 3.11 `print` leaves what it has not written yet.
+PRINTED = {"print('x', x)": 68, "print('Hello')": 34} if sys.version_info < (3, 11) else {}
+X, HELLO = (PRINTED.get(line, 0) for line in ("print('x', x)", "print('Hello')"))
+LIST = size(3_992_760 - LESS)
+# What an array's dimensions take if they are not from numpy's cache; before 2.3 they are.
+COLD = 16 if np.lib.NumpyVersion(np.__version__) >= "2.3.0" else 0
+
+
+def total(count: int) -> str:
+    """A sum with its bytes, less what this interpreter need not allocate."""
+    count -= LESS
+    return f"{size(count)} (raw {count} B)"
+
 
 USAGE1 = f"""\
 x 1
@@ -24,7 +48,7 @@ Line #    Size          Line Contents
      7                      print('x', x)
      8       7.9 KiB        dataset1 = np.empty((1000, ), dtype=np.float64)
      9@
-    10       3.8 MiB        l = [i for i in range(100000)]
+    10       {LIST}        l = [i for i in range(100000)]
     11@
     12                      if x == 0:
     13                          dataset4a = np.empty((100000, ), dtype=np.float64)
@@ -36,9 +60,9 @@ Line #    Size          Line Contents
     19                      dataset3 = np.empty((3000, ), dtype=np.float64)
     20                      return 2
 {LINE}
-     3       4.6 MiB (raw 4800968 B)
+     {3 + bool(X)}       {total(4800952 + X + COLD)}
 
-Total allocated size: 4.6 MiB (raw 4800968 B)
+Total allocated size: {total(4800952 + X + COLD)}
 """
 
 METHOD = f"""\
@@ -52,7 +76,7 @@ Line #    Size          Line Contents
     14                          print('x', x)
     15       7.9 KiB            dataset1 = np.empty((1000, ), dtype=np.float64)
     16@
-    17       3.8 MiB            l = [i for i in range(100000)]
+    17       {LIST}            l = [i for i in range(100000)]
     18@
     19                          if x == 0:
     20                              dataset4a = np.empty((100000, ), dtype=np.float64)
@@ -64,9 +88,9 @@ Line #    Size          Line Contents
     26                          dataset3 = np.empty((3000, ), dtype=np.float64)
     27                          return 2
 {LINE}
-     3       4.6 MiB (raw 4800968 B)
+     {3 + bool(X)}       {total(4800952 + X + COLD)}
 
-Total allocated size: 4.6 MiB (raw 4800968 B)
+Total allocated size: {total(4800952 + X + COLD)}
 """
 
 SMETHOD = f"""\
@@ -78,13 +102,13 @@ Line #    Size          Line Contents
     29                      @staticmethod
     30                      def smethod():
     31       896 B              dataset = np.empty((100, ), dtype=np.float64)
-    32       3.8 MiB            l = [i for i in range(100000)]
+    32       {LIST}            l = [i for i in range(100000)]
     33                          print('Hello')
     34                          return dataset
 {LINE}
-     2       3.8 MiB (raw 3993656 B)
+     {2 + bool(HELLO)}       {total(3993656 + HELLO)}
 
-Total allocated size: 3.8 MiB (raw 3993656 B)
+Total allocated size: {total(3993656 + HELLO)}
 """
 
 STRING = 69 if sys.version_info < (3, 12) else 61  # the str header: 49 and 41 bytes
@@ -113,7 +137,7 @@ Line #    Size          Line Contents
     18                      print('x', x)
     19       7.9 KiB        dataset1 = np.empty((1000, ), dtype=np.float64)
     20@
-    21       3.8 MiB        l = [i for i in range(100000)]
+    21       {LIST}        l = [i for i in range(100000)]
     22@
     23                      func2()
     24@
@@ -121,13 +145,13 @@ Line #    Size          Line Contents
     26                          dataset4a = np.empty((100000, ), dtype=np.float64)
     27                          return 0
     28                      elif x == 1:
-    29     781.4 KiB            dataset4b = np.empty((100000, ), dtype=np.float64)
+    29     {ROW}            dataset4b = np.empty((100000, ), dtype=np.float64)
     30                          return 1
     31@
     32                      dataset3 = np.empty((3000, ), dtype=np.float64)
     33                      return 2
 {LINE}
-     3       4.6 MiB (raw 4800984 B)
+     {LINES}       {RELATED}
 """
 
 FOR_EACH_FILE = """\
@@ -139,9 +163,9 @@ Line #    Size          Line Contents
     12       7.9 KiB        global_var1 = np.empty((1000, ), dtype=np.float64)
     13      78.2 KiB        global_var2 = np.empty((10000, ), dtype=np.float64)
 {LINE}
-     2      86.1 KiB (raw 88208 B)
+     2      {OTHERS}
 
-Total allocated size: 4.7 MiB (raw 4889192 B)
+Total allocated size: {ALL}
 """
 
 IN_DESCENDING_ORDER = """\
@@ -149,13 +173,13 @@ IN_DESCENDING_ORDER = """\
 << Related traces >>
 Line #    Size          Line Contents
 {RULE}
-#1 "{file}": (raw 80112 B)
+#1 "{file}": (raw {VAR2} B)
     13      78.2 KiB        global_var2 = np.empty((10000, ), dtype=np.float64)
 
 #2 "{file}": (raw 8096 B)
     12       7.9 KiB        global_var1 = np.empty((1000, ), dtype=np.float64)
 
-Total allocated size: 4.7 MiB (raw 4889192 B)
+Total allocated size: {ALL}
 """
 
 EXPECTED = {
@@ -171,6 +195,10 @@ EXPECTED = {
 
 def listing(text):
     """`@` after a number stands for the blanks of an empty line."""
+    for line, count in PRINTED.items():
+        text = re.sub(
+            rf"^( +\d+) {{14}}(?= +{re.escape(line)}$)", rf"\g<1>{size(count) + '  ':>14}", text, flags=re.MULTILINE
+        )
     return re.sub(r"^( +\d+)@$", r"\1" + " " * 18, text, flags=re.MULTILINE)
 
 
@@ -183,7 +211,21 @@ def test_example(name, python):
     path = EXAMPLES / name
     expected = listing(EXPECTED[name])
     if "{file}" in expected:
-        expected = expected.format(file=path, RULE=RULE, LINE=LINE)
+        more = {
+            "RELATED": total(4800952 + X + 2 * COLD),
+            "ALL": total(4889144 + X + 3 * COLD),
+            "ROW": size(800_096 + COLD),
+        }
+        others = f"{size(88_192 + COLD)} (raw {88_192 + COLD} B)"
+        table = {
+            "RULE": RULE,
+            "LINE": LINE,
+            "LIST": LIST,
+            "LINES": 3 + bool(X),
+            "OTHERS": others,
+            "VAR2": 80_096 + COLD,
+        }
+        expected = expected.format(file=path, **table, **more)
     assert python(str(path)) == expected
 
 
@@ -198,7 +240,7 @@ def test_the_example_of_issue_3_line_by_line(python):
     lines = [line.split()[1:] for line in python("-c", code).splitlines() if line.startswith("line ")]
     assert [line for line in lines if line[1:] != ["0", "0"]] == [
         ["8", "8096", "2"],
-        ["10", "3992760", "99745"],
+        ["10", str(3_992_760 - LESS), str(INTS + 2)],
         ["16", "800096", "2"],
     ]
 

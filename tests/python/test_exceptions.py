@@ -9,6 +9,7 @@ import traceback
 import pytest
 
 import malloc_tracer
+from sizes import array
 
 
 class Mine(Exception):
@@ -24,7 +25,7 @@ def files(error):
 
 
 def failing(error):
-    data = bytearray(8000)  # live 8057
+    data = bytearray(8000)  # live bytearray(8000)
     raise error
 
 
@@ -71,8 +72,8 @@ def test_exception_is_the_very_object_and_the_listing_is_printed(traced):
     assert error.__context__ is None
     assert error.__cause__ is None
     assert not hasattr(error, "__notes__")
-    assert "       7.9 KiB        data = bytearray(8000)  # live 8057\n" in out.getvalue()
-    assert tracer.last_trace.live_bytes >= 8057  # and the traceback's entry
+    assert "       7.9 KiB        data = bytearray(8000)  # live bytearray(8000)\n" in out.getvalue()
+    assert tracer.last_trace.live_bytes >= array(8000)  # and the traceback's entry
     assert tracer.last_trace.result is None
     assert tracer.last_trace.line(failing, failing.__code__.co_firstlineno + 1).self.live_count == 2
 

@@ -36,7 +36,7 @@ NOT_IN_THE_ZONE = {"snapshot_maker.cpp.o"}
 # Looks at modules with no hook of its own under way, and never allocates.
 MODULES = {
     "_dl_find_object", "close", "dl_iterate_phdr", "getauxval", "mprotect", "open", "read", "strchr", "strcmp",
-    "strstr", "strtoul",
+    "strstr", "strtoul", "__isoc23_strtoul",
 }  # fmt: skip
 EXTRA = {
     "modules.cpp.o": MODULES,
@@ -91,9 +91,13 @@ def test_the_lists_above_allow_nothing_forbidden():
 # not call what allocates there.
 IN_HOOKS = {
     "allocator_hooks.cpp.o": {"PyMem_GetAllocator", "PyMem_SetAllocator", "_PyMem_GetCurrentAllocatorName"},
+    "constructor_calls_314.cpp.o": {"_Py_InitCleanup"},
     "python_frames.cpp.o": {"PyCode_Type"},
 }
-LOOKING = {"PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet", "_PyRuntime", "pthread_getspecific", "strcmp"}
+LOOKING = {
+    "PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet", "PyGILState_GetThisThreadState", "_PyRuntime",
+    "pthread_getspecific", "strcmp",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", IN_HOOKS)
@@ -102,7 +106,8 @@ def test_python_hooks_call_only_what_is_allowed(name):
     if not (Path(BUILD) / library).exists():
         pytest.skip("a build without Python")
     found = [symbol for object_, symbol in undefined(library) if object_ == name]
-    assert found
+    if not found:
+        pytest.skip("not for this version")
     wrong = sorted(s for s in found if not is_ours(s) and s not in MEMORY | LOOKING | IN_HOOKS[name])
     assert not wrong, "not allowed in the hook zone:\n" + "\n".join(wrong)
 

@@ -10,6 +10,7 @@ import pytest
 
 import malloc_tracer
 from conftest import assert_as_marked
+from sizes import ARGUMENT, array
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +30,8 @@ def test_calls_are_added_up():
     assert trace.name == "function"
     assert trace.result is None
     line = trace.line(function, function.__code__.co_firstlineno + 3)
-    assert (line.self.live_bytes, line.self.live_count) == (3 * 8057, 6)
-    assert (line.self.allocated_bytes, line.self.allocated_count) == (3 * 8057 + 157 + 4 * 48, 12)
+    assert (line.self.live_bytes, line.self.live_count) == (3 * array(8000), 6)
+    assert (line.self.allocated_bytes, line.self.allocated_count) == (3 * array(8000) + array(100) + 4 * ARGUMENT, 12)
     assert trace.live_bytes <= trace.peak_bytes <= trace.allocated_bytes
     assert function.profile.trace().allocated_count == trace.allocated_count
     del held[:]
@@ -43,7 +44,7 @@ def test_reset():
     function.profile.reset()
     assert function.profile.trace().allocated_count == 0
     function(8000)
-    assert function.profile.trace().allocated_bytes >= 8057
+    assert function.profile.trace().allocated_bytes >= array(8000)
 
 
 def test_the_decorated_function_is_like_the_original():
@@ -72,7 +73,7 @@ def test_listing():
 def test_options():
     @malloc_tracer.profile(name="mine", threads="all")
     def target():
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     data = target()
     trace = target.profile.trace()
@@ -103,13 +104,13 @@ def test_calls_from_several_threads_count():
     for worker in workers:
         worker.join()
     line = function.profile.trace().line(function, function.__code__.co_firstlineno + 3)
-    assert line.self.allocated_bytes == 4 * (8057 + 48)
+    assert line.self.allocated_bytes == 4 * (array(8000) + ARGUMENT)
 
 
 def test_generator():
     @malloc_tracer.profile
     def target():
-        kept = bytearray(8000)  # live 8057
+        kept = bytearray(8000)  # live bytearray(8000)
         yield 1
         yield kept
 
@@ -119,7 +120,7 @@ def test_generator():
     data = next(generator)
     trace = target.profile.trace()
     assert_as_marked(trace, str(trace))
-    assert trace.allocated_bytes == 8057 + 48
+    assert trace.allocated_bytes == array(8000) + ARGUMENT
     del outside, data
     assert inspect.isgeneratorfunction(target)
 
@@ -127,12 +128,12 @@ def test_generator():
 def test_coroutine_and_async_generator():
     @malloc_tracer.profile
     async def target(held):
-        held.append(bytearray(8000))  # live 8057
+        held.append(bytearray(8000))  # live bytearray(8000)
         await asyncio.sleep(0)
 
     @malloc_tracer.profile
     async def items(held):
-        held.append(bytearray(8000))  # live 8057
+        held.append(bytearray(8000))  # live bytearray(8000)
         yield 1
 
     async def main():
@@ -145,7 +146,7 @@ def test_coroutine_and_async_generator():
     asyncio.run(main())
     for each in (target, items):
         line = each.__code__.co_firstlineno + 2
-        assert each.profile.trace().line(each, line).self.live_bytes >= 8057
+        assert each.profile.trace().line(each, line).self.live_bytes >= array(8000)
     assert inspect.iscoroutinefunction(target)
     assert inspect.isasyncgenfunction(items)
 
@@ -180,7 +181,7 @@ def test_above_other_decorators():
     @malloc_tracer.profile
     @functools.lru_cache
     def cached(size):
-        return bytearray(size)  # live 8057
+        return bytearray(size)  # live bytearray(8000)
 
     for _ in range(3):
         cached(8000)
@@ -192,17 +193,17 @@ def test_above_other_decorators():
 def test_profiled_function_as_the_target_of_a_tracer(traced):
     @malloc_tracer.profile
     def target():
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     t = traced(target).as_marked()
-    assert t.trace.live_bytes == 8057
-    assert target.profile.trace().live_bytes in (0, 8057)  # whether the result of the trace still lives
+    assert t.trace.live_bytes == array(8000)
+    assert target.profile.trace().live_bytes in (0, array(8000))  # whether the result of the trace still lives
 
 
 def test_recursion_and_exceptions():
     @malloc_tracer.profile
     def target(depth, held):
-        held[depth] = bytearray(8000)  # live 24171
+        held[depth] = bytearray(8000)  # live bytearray(8000) * 3
         if depth:
             return target(depth - 1, held)
         raise KeyError
@@ -211,7 +212,7 @@ def test_recursion_and_exceptions():
     with pytest.raises(KeyError) as caught:
         target(2, held)
     trace = target.profile.trace()
-    assert trace.line(target, target.__code__.co_firstlineno + 2).self.live_bytes == 3 * 8057
+    assert trace.line(target, target.__code__.co_firstlineno + 2).self.live_bytes == 3 * array(8000)
     assert [entry.name for entry in caught.traceback][-3:] == ["target"] * 3
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 import malloc_tracer
+from sizes import ARGUMENT, array
 
 value = 1
 log = []
@@ -77,10 +78,10 @@ def test_functions_of_the_setup_see_each_other_and_keep_working(traced):
 
 def test_setup_is_not_counted(traced):
     def target():
-        return bytearray(8000)  # live 8057
+        return bytearray(8000)  # live bytearray(8000)
 
     t = traced(target, ctime_setup="x = bytearray(50_000)", rtime_setup="y = bytearray(50_000)").as_marked()
-    assert t.trace.allocated_bytes == 8057 + 48
+    assert t.trace.allocated_bytes == array(8000) + ARGUMENT
 
 
 def test_what_setup_raises_goes_on_and_the_target_does_not_run():

@@ -7,16 +7,17 @@ import zipfile
 import pytest
 
 import malloc_tracer
+from sizes import array
 
 FUNCTION = """\
 def target():
-    data = bytearray(8000)  # live 8057
+    data = bytearray(8000)  # live bytearray(8000)
     return data
 """
 SCRIPT = FUNCTION + "import malloc_tracer\nmalloc_tracer.trace(target)\n"
 LISTED = [
     "     1                  def target():",
-    "     2       7.9 KiB        data = bytearray(8000)  # live 8057",
+    "     2       7.9 KiB        data = bytearray(8000)  # live bytearray(8000)",
     "     3                      return data",
 ]
 NUMBER_ONLY = "     2       7.9 KiB    "
@@ -76,7 +77,7 @@ def test_command_line_code(python):
 def test_standard_input_script(python):
     out = python("-", stdin=SCRIPT)
     assert NUMBER_ONLY in out
-    assert "Total allocated size: 7.9 KiB (raw 8057 B)" in out
+    assert f"Total allocated size: 7.9 KiB (raw {array(8000)} B)" in out
 
 
 def test_interactive_interpreter(python):
@@ -123,8 +124,8 @@ def test_without_source_the_numbers_appear_by_line_number(traced, file, reason):
     t = traced(made(file))
     assert f"(no source: {reason})" in t.text
     assert rows(t.text) == [NUMBER_ONLY]
-    assert t.trace.line(made(file), 2).self.live_bytes == 8057
-    assert t.trace.line(file, 2).self.live_bytes == 8057
+    assert t.trace.line(made(file), 2).self.live_bytes == array(8000)
+    assert t.trace.line(file, 2).self.live_bytes == array(8000)
 
 
 def test_file_that_changed_since(python, tmp_path):
@@ -154,7 +155,7 @@ def decorated(
     text = """
 not indented
 """
-    data = bytearray(size)  # live 8057
+    data = bytearray(size)  # live bytearray(8000)
 
     return data if text else None
     # still inside
@@ -179,11 +180,12 @@ def test_only_the_listed_function_is_shown_but_all_is_counted(traced):
         data = helper()
         return data
 
+    target()  # before 3.11 a first call leaves its frame, a block like others
     t = traced(target)
     assert t.source == ["def target():", "data = helper()", "return data"]
     assert "     0         0 B   (raw 0 B)" in t.text
-    assert "Total allocated size: 7.9 KiB (raw 8057 B)" in t.text
-    assert t.trace.line(target, target.__code__.co_firstlineno + 1).total.live_bytes == 8057
+    assert f"Total allocated size: 7.9 KiB (raw {array(8000)} B)" in t.text
+    assert t.trace.line(target, target.__code__.co_firstlineno + 1).total.live_bytes == array(8000)
 
 
 def test_source_of_other_encodings_and_line_ends(python, tmp_path):

@@ -7,6 +7,8 @@ import threading
 import pytest
 
 import malloc_tracer
+from engine import lost
+from sizes import array
 
 NUMBERS = [
     "live_bytes",
@@ -42,6 +44,7 @@ def target():
 
 @pytest.fixture(scope="module")
 def trace():
+    target()  # before 3.11 first calls leave their frames, blocks like others
     return malloc_tracer.trace(target, quiet=True)
 
 
@@ -64,18 +67,18 @@ def test_live_peak_allocated(trace):
     assert trace.live_bytes <= trace.peak_bytes <= trace.allocated_bytes
     assert trace.temporary_count >= 10
     assert trace.reallocated_count >= 1
-    assert trace.lost == {}
+    assert lost(trace) == {}
 
 
 def test_places(trace):
     first = target.__code__.co_firstlineno
     line = trace.line(target, first + 1)
     assert (line.file, line.number) == (__file__, first + 1)
-    assert (line.self.live_bytes, line.total.live_bytes) == (0, 8057)
-    assert trace.line("target", first + 1).total.live_bytes == 8057
-    assert trace.line(__file__, first + 1).total.live_bytes == 8057
+    assert (line.self.live_bytes, line.total.live_bytes) == (0, array(8000))
+    assert trace.line("target", first + 1).total.live_bytes == array(8000)
+    assert trace.line(__file__, first + 1).total.live_bytes == array(8000)
     inner = trace.line(helper, helper.__code__.co_firstlineno + 1)
-    assert (inner.function, inner.self.live_bytes, inner.self.live_count) == ("helper", 8057 + 357, 4)
+    assert (inner.function, inner.self.live_bytes, inner.self.live_count) == ("helper", array(8000) + array(300), 4)
     assert trace.line(target, 1).total.allocated_count == 0
     names = {function.name: function.file for function in trace.functions}
     assert names["helper"] == names["target"] == __file__
@@ -91,7 +94,7 @@ def test_line_of_a_decorated_function_is_that_of_the_function_inside(trace):
 
     wrapped = functools.lru_cache(target)
     first = target.__code__.co_firstlineno
-    assert trace.line(wrapped, first + 1).total.live_bytes == 8057
+    assert trace.line(wrapped, first + 1).total.live_bytes == array(8000)
 
 
 def test_tree(trace):

@@ -7,6 +7,8 @@
 #include "memory/spin_lock.hpp"
 #include "platform/prim.hpp"
 
+#if PY_VERSION_HEX >= 0x030b0000
+
 namespace malloc_tracer::capture::cpython {
 
 constinit Slab slab;
@@ -86,10 +88,16 @@ void install_arena_hook() noexcept {
   PyObject_SetArenaAllocator(&ours);
 }
 
-void arm(PyThreadState* state) noexcept {
-  if (slab.base == nullptr || state->datastack_chunk == nullptr ||
-      state->datastack_limit <= state->datastack_top)
-    return;
+void arm(StackCache& stack, PyThreadState* state) noexcept {
+  if (slab.base == nullptr || state->datastack_chunk == nullptr) return;
+  stack.armed = true;
+  if (state->datastack_limit <= state->datastack_top) return;
+  // A popped chunk that waits there is not one of ours if it is older than the first scope: it
+  // would be pushed in place of a barrier.
+  if (_PyStackChunk* waiting = waiting_chunk(state); waiting != nullptr && !in_slab(waiting)) {
+    forget_waiting_chunk(state);
+    arena_free(nullptr, waiting, waiting->size);
+  }
   state->datastack_limit = state->datastack_top;
 }
 
@@ -117,6 +125,7 @@ void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame
   slot_chunk(slot)->size = kChunkBytes - 8;
   stack.barriers[count] = BarrierEntry{index, slot, slab.generation[slot]};
   stack.barrier_count++;
+  stack.armed = false;
   set_barrier(stack, index, slot);
 }
 
@@ -137,3 +146,5 @@ void drop_dead_barriers(StackCache& stack) noexcept {
 }
 
 }  // namespace malloc_tracer::capture::cpython
+
+#endif

@@ -56,7 +56,7 @@ MT_INLINE bool barrier_alive(std::uint32_t slot, std::uint32_t generation,
 }
 
 // Lowers the limit, so that the next frame makes a barrier.
-void arm(PyThreadState* state) noexcept;
+void arm(StackCache& stack, PyThreadState* state) noexcept;
 // Gives every thread of the interpreter its whole chunk back.
 void disarm_all() noexcept;
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "capture/cpython/code_names.hpp"
 
+#include "capture/cpython/code_lines.hpp"
 #include "capture/world.hpp"
 
 namespace malloc_tracer::capture::cpython {
-
-namespace {
 
 CopiedText copy(const void* data, std::size_t length, std::size_t width,
                 memory::BlockPool& pool) noexcept {
@@ -14,6 +13,8 @@ CopiedText copy(const void* data, std::size_t length, std::size_t width,
   __builtin_memcpy(block, data, length * width);
   return CopiedText{block, static_cast<std::uint32_t>(length), static_cast<std::uint32_t>(width)};
 }
+
+namespace {
 
 CopiedText copy_string(PyObject* text, memory::BlockPool& pool) noexcept {
   if (text == nullptr || !PyUnicode_Check(text)) return CopiedText{nullptr, 0, 1};
@@ -37,12 +38,10 @@ void code_dealloc(PyObject* code) {
 }  // namespace
 
 void describe(PyCodeObject* code, CodeEntry& entry, memory::BlockPool& pool) noexcept {
-  entry.function = copy_string(code->co_qualname, pool);
+  entry.function = copy_string(name_of(code), pool);
   entry.file = copy_string(code->co_filename, pool);
   entry.first_line = code->co_firstlineno;
-  PyObject* table = code->co_linetable;
-  entry.line_table =
-      copy(PyBytes_AS_STRING(table), static_cast<std::size_t>(PyBytes_GET_SIZE(table)), 1, pool);
+  entry.line_table = lines_of(code, pool);
 }
 
 void watch_code_objects() noexcept {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "capture/cpython/collector_watch.hpp"
 
-#include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 #include "capture/engine.hpp"
 
 namespace malloc_tracer::capture::cpython {
 
 namespace {
+
+void (*on_collected)() noexcept = nullptr;
 
 // The lists are switched on at the collection's end, after this: the first event after it switches
 // them off before it counts.
@@ -22,14 +23,15 @@ void on_interrupt() {
   if (PyInterpreterState_Get()->gc.collecting)
     return;  // a finalizer's event: the lists are yet to be switched on
   engine.interrupted.store(false, std::memory_order_relaxed);
-  apply_free_lists();
+  on_collected();
 }
 
 PyTypeObject sentinel_type = {};
 
 }  // namespace
 
-void watch_collector() noexcept {
+void watch_collector(void (*collected)() noexcept) noexcept {
+  on_collected = collected;
   Py_SET_REFCNT(&sentinel_type, 1);
   sentinel_type.tp_name = "malloc_tracer._engine._Sentinel";
   sentinel_type.tp_basicsize = sizeof(PyObject);

@@ -6,7 +6,7 @@
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/watches.hpp"
 
-#if PY_VERSION_HEX < 0x030c0000
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
 
 #include <opcode.h>  // macros with plain names
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.12 and 3.13: sys.monitoring. Local events on the watched code objects; PY_UNWIND and
+// CPython 3.12 to 3.15: sys.monitoring. Local events on the watched code objects; PY_UNWIND and
 // PY_THROW cannot be local before 3.15, so they are global while anything is watched (1.00 on other
 // code, 1.08 in a loop of exceptions).
 #include "capture/cpython/exit_events.hpp"
@@ -40,6 +40,8 @@ constexpr PyMethodDef definition(const char* name, Function function) {
                      METH_FASTCALL, nullptr};
 }
 
+constexpr bool kUnwindIsLocal = PY_VERSION_HEX >= 0x030f0000;
+
 struct Event {
   const char* name;
   PyMethodDef callback;
@@ -49,10 +51,10 @@ struct Event {
 Event events[] = {
     {"PY_START", definition("start", on_event<Kind::kStart>), true},
     {"PY_RESUME", definition("resume", on_event<Kind::kResume>), true},
-    {"PY_THROW", definition("throw", on_event<Kind::kResume>), false},
+    {"PY_THROW", definition("throw", on_event<Kind::kResume>), kUnwindIsLocal},
     {"PY_RETURN", definition("return", on_event<Kind::kReturn>), true},
     {"PY_YIELD", definition("yield", on_event<Kind::kYield>), true},
-    {"PY_UNWIND", definition("unwind", on_event<Kind::kReturn>), false},
+    {"PY_UNWIND", definition("unwind", on_event<Kind::kReturn>), kUnwindIsLocal},
 };
 
 // A new reference that is thrown away; false if the call raised.
@@ -106,7 +108,8 @@ bool start_tool() {
 }
 
 bool set_global(bool on) {
-  return done(PyObject_CallMethod(monitoring(), "set_events", "il", tool, on ? global_events : 0L));
+  return kUnwindIsLocal ||
+         done(PyObject_CallMethod(monitoring(), "set_events", "il", tool, on ? global_events : 0L));
 }
 
 PyObject* code_behind(PyObject* watched) {
@@ -145,13 +148,26 @@ void unwatch(Watch& watch) {
 
 namespace {
 
+constexpr int kStarts[] = {
+    RESUME,
+    INSTRUMENTED_RESUME,
 #ifdef RESUME_CHECK
-constexpr int kResumeCheck = RESUME_CHECK;
-#else
-constexpr int kResumeCheck = RESUME;
+    RESUME_CHECK,
 #endif
+#ifdef RESUME_CHECK_JIT
+    RESUME_CHECK_JIT,
+#endif
+};
+constexpr int kEnds[] = {
+    INSTRUMENTED_RETURN_VALUE,
+    INSTRUMENTED_YIELD_VALUE,
+#ifdef INSTRUMENTED_RETURN_CONST
+    INSTRUMENTED_RETURN_CONST,
+#endif
+};
 
-bool is_one_of(int opcode, std::initializer_list<int> opcodes) {
+template <std::size_t kCount>
+bool is_one_of(int opcode, const int (&opcodes)[kCount]) {
   for (int each : opcodes) {
     if (opcode == each) return true;
   }
@@ -160,9 +176,9 @@ bool is_one_of(int opcode, std::initializer_list<int> opcodes) {
 
 }  // namespace
 
-// Switching events on gives a code object its monitoring data when it next starts (at RESUME), and
-// an event's offset is an int object when it is large. Both are made at instructions that allocate
-// nothing of that kind themselves.
+// Switching events on gives a code object its monitoring data when it next starts (at RESUME); 3.14
+// then makes a list of the machine code that is out of date. An event's offset is an int object
+// when it is large. All are made at instructions that allocate nothing of that kind themselves.
 bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
                           snapshot::Allocator allocator) noexcept {
   if (tool < 0 || state == nullptr) return false;
@@ -171,14 +187,15 @@ bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
   const PyCodeObject* code = code_of(frame);
   auto instruction = reinterpret_cast<const _Py_CODEUNIT*>(instruction_of(frame));
   int opcode = instruction->op.code;
-  if (allocator == Allocator::kPythonMem) {
+  if (is_one_of(opcode, kStarts)) {
+    constexpr std::size_t kList = sizeof(PyGC_Head) + sizeof(PyListObject);
     auto length = static_cast<std::uint64_t>(Py_SIZE(code));
-    bool data = bytes == sizeof(_PyCoMonitoringData) || bytes == length;
-    return data && is_one_of(opcode, {RESUME, kResumeCheck, INSTRUMENTED_RESUME});
+    return allocator == Allocator::kPythonMem
+               ? bytes == sizeof(_PyCoMonitoringData) || bytes == length
+               : allocator == Allocator::kPythonObject && bytes == kList;
   }
   if (allocator != Allocator::kPythonObject || bytes > sizeof(PyLongObject)) return false;
-  return is_one_of(
-      opcode, {INSTRUMENTED_RETURN_VALUE, INSTRUMENTED_RETURN_CONST, INSTRUMENTED_YIELD_VALUE});
+  return is_one_of(opcode, kEnds);
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -17,5 +17,8 @@ inline std::uint64_t instruction_of(const Frame* frame) noexcept {
   return reinterpret_cast<std::uint64_t>(frame->prev_instr);
 }
 inline bool has_no_code(const Frame*) noexcept { return false; }
+// The chunk popped last, if the interpreter keeps it for the next push: from 3.14 on.
+inline _PyStackChunk* waiting_chunk(const PyThreadState*) noexcept { return nullptr; }
+inline void forget_waiting_chunk(PyThreadState*) noexcept {}
 
 }  // namespace malloc_tracer::capture::cpython

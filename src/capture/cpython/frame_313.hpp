@@ -19,5 +19,8 @@ inline std::uint64_t instruction_of(const Frame* frame) noexcept {
 inline bool has_no_code(const Frame* frame) noexcept {
   return frame->owner == FRAME_OWNED_BY_CSTACK;
 }  // entry shim
+// The chunk popped last, if the interpreter keeps it for the next push: from 3.14 on.
+inline _PyStackChunk* waiting_chunk(const PyThreadState*) noexcept { return nullptr; }
+inline void forget_waiting_chunk(PyThreadState*) noexcept {}
 
 }  // namespace malloc_tracer::capture::cpython

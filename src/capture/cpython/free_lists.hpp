@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "capture/cpython/python_headers.hpp"
+
 // The interpreter's free lists hide allocations: 20 floats made after warm-up are one allocator
 // call, and a reused block keeps the line of its first owner. They are drained when recording
 // starts and stay off while it lasts. One sibling file per CPython family.
 //
-// A full garbage collection turns some lists on again (up to 3.13): a sentinel object that only the
-// collector visits asks for apply_free_lists() at the next event. Requires the GIL for all.
+// A full garbage collection turns some lists on again (up to 3.13): see collector_watch.hpp.
+// Requires the GIL for all.
 namespace malloc_tracer::capture::cpython {
+
+inline constexpr bool kFreeListsStayOn = PY_VERSION_HEX < 0x030a0000;
 
 // Once, before the first scope, not from a hook: may run a line of Python.
 void learn_free_lists() noexcept;
+// Before a scope opens, with none open: 3.9 can do it no later. May run finalizers.
+void drain_free_lists() noexcept;
 void disable_free_lists() noexcept;
 void enable_free_lists() noexcept;
-// Off again after a collection; no-op while they are enabled.
-void apply_free_lists() noexcept;
 
 }  // namespace malloc_tracer::capture::cpython

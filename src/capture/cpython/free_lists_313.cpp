@@ -2,10 +2,11 @@
 //
 // CPython 3.13: a count of -1 turns a list off (what finalization uses); tuples are off while they
 // look full and empty at once, and the one cached slice is emptied after each slice's deallocator.
+#include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 
-#if PY_VERSION_HEX >= 0x030d0000
+#if PY_VERSION_HEX >= 0x030d0000 && PY_VERSION_HEX < 0x030e0000
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -72,8 +73,7 @@ void slice_dealloc(PyObject* object) {
   if (lists != nullptr) empty_slice();
 }
 
-}  // namespace
-
+// Off, and empty; no-op while they are enabled.
 void apply_free_lists() noexcept {
   if (lists == nullptr) return;
   empty_floats();
@@ -87,7 +87,11 @@ void apply_free_lists() noexcept {
   empty(lists->async_gen_asends, [](void* p) { PyObject_GC_Del(p); });
 }
 
-void learn_free_lists() noexcept {}
+}  // namespace
+
+void learn_free_lists() noexcept { watch_collector(apply_free_lists); }
+
+void drain_free_lists() noexcept {}  // disable_free_lists does it
 
 void disable_free_lists() noexcept {
   if (lists != nullptr) return;

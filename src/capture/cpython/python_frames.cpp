@@ -2,6 +2,7 @@
 #include "capture/cpython/python_frames.hpp"
 
 #include "capture/cpython/code_names.hpp"
+#include "capture/cpython/constructor_calls.hpp"
 #include "capture/engine.hpp"
 
 namespace malloc_tracer::capture::cpython {
@@ -44,9 +45,8 @@ PathId frame_node(PathId parent, const Frame* frame) noexcept {
   PyCodeObject* code = code_of(frame);
   std::uint32_t id = engine.tree.code_id(
       code, [&](CodeEntry& entry, memory::BlockPool& pool) { describe(code, entry, pool); });
-  auto offset = static_cast<std::uint32_t>(instruction_of(frame) -
-                                           reinterpret_cast<std::uint64_t>(_PyCode_CODE(code)));
-  PathId node = id != 0 ? engine.tree.child(parent, PathKey{KeyKind::kFrame, id, offset}) : 0;
+  PathKey key{KeyKind::kFrame, id, instruction_offset(frame)};
+  PathId node = id != 0 ? engine.tree.child(parent, key) : 0;
   if (node == 0) engine.lose(Lost::kPathTableFull);
   return node != 0 ? node : parent;
 }
@@ -55,8 +55,10 @@ PathId frame_node(PathId parent, const Frame* frame) noexcept {
 // its parent, so that a hit needs no other test.
 PathId plain_node(StackCache& stack, PathId parent, const Frame* frame) noexcept {
   std::uint64_t address = instruction_of(frame);
-  PathId node = is_incomplete(frame) ? parent : frame_node(parent, frame);
-  stack.cache[node_cache_index(address, parent)] = NodeCacheEntry{address, parent, node};
+  PathId below = parent & ~kLoweredMark;
+  PathId node = is_incomplete(frame) ? below : frame_node(below, frame);
+  if (may_cache(frame, parent))
+    stack.cache[node_cache_index(address, parent)] = NodeCacheEntry{address, parent, node};
   return node;
 }
 
@@ -126,7 +128,8 @@ MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* fra
 MT_INLINE PathId now_at(Thread& thread, PyThreadState* state, std::uint64_t top) noexcept {
   StackCache& stack = thread.stack;
   stack.top = top;
-  if (top - stack.bar >= kBarrierDistance) arm(state);
+  if (top - stack.bar >= kBarrierDistance) arm(stack, state);
+  if (stack.armed) watch_constructor_calls(stack, top);
   return stack.paths[top].node;
 }
 

@@ -4,6 +4,7 @@
 #include "capture/call_tree.hpp"
 #include "capture/checked.hpp"
 #include "capture/cpython/barriers.hpp"
+#include "capture/cpython/constructor_calls.hpp"
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/frame_layout.hpp"
 #include "capture/cpython/thread_state.hpp"
@@ -107,8 +108,11 @@ struct AttachedFrames {
   }
   static PathId path(Thread& thread, bool) noexcept { return path_in(thread, attached_state()); }
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }
-  static bool ours(Thread&, bool, std::uint64_t bytes, snapshot::Allocator allocator) noexcept {
-    return is_event_bookkeeping(attached_state(), bytes, allocator);
+  static bool ours(Thread& thread, bool, std::uint64_t bytes,
+                   snapshot::Allocator allocator) noexcept {
+    PyThreadState* state = attached_state();
+    return is_event_bookkeeping(state, bytes, allocator) ||
+           is_made_for_barrier(thread.stack, state, bytes, allocator);
   }
 };
 

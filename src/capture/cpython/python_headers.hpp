@@ -15,9 +15,14 @@
 #undef HAVE_STD_ATOMIC
 #include <frameobject.h>
 
+#if PY_VERSION_HEX >= 0x030b0000
 #include "internal/pycore_code.h"
 #include "internal/pycore_frame.h"
+#endif
 #include "internal/pycore_interp.h"
+#if PY_VERSION_HEX >= 0x030e0000
+#include "internal/pycore_interpframe.h"
+#endif
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_runtime.h"
 #pragma GCC diagnostic pop

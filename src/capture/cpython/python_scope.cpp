@@ -6,9 +6,10 @@
 #include "capture/cpython/allocator_hooks.hpp"
 #include "capture/cpython/barriers.hpp"
 #include "capture/cpython/code_names.hpp"
-#include "capture/cpython/collector_watch.hpp"
+#include "capture/cpython/frame_blocks.hpp"
 #include "capture/cpython/frame_layout.hpp"
 #include "capture/cpython/free_lists.hpp"
+#include "capture/cpython/layout_check.hpp"
 #include "capture/cpython/native_hooks.hpp"
 #include "capture/cpython/python_frames.hpp"
 #include "capture/cpython/thread_state.hpp"
@@ -69,12 +70,14 @@ void switch_session(bool open) {
   if (!is_attached()) return;  // a forked child without the GIL: hooks pass everything through
   if (open) {
     disable_free_lists();
+    follow_frames(true);
     swap_allocators(true);
     record_native(true);
   } else {
     record_native(false);
     swap_allocators(false);
     enable_free_lists();
+    follow_frames(false);
     disarm_all();
   }
 }
@@ -98,6 +101,10 @@ void map_the_heap() noexcept {
 std::string start() {
   static bool started = false;
   if (started) return {};
+  if (!is_layout_known())
+    return "malloc_tracer was compiled for another build of CPython " PY_VERSION
+           ", whose frames differ from this one's: install it for this interpreter with pip "
+           "install --no-binary malloc_tracer malloc_tracer";
   if (!find_thread_state())
     return "malloc_tracer cannot find the thread state of this Python build";
   if (!start_engine())
@@ -106,7 +113,6 @@ std::string start() {
   install_arena_hook();
   map_the_heap();
   watch_code_objects();
-  watch_collector();
   learn_free_lists();
   if (!install_native()) return "malloc_tracer cannot hook malloc in this process";
   engine.session_hook = switch_session;
@@ -116,9 +122,13 @@ std::string start() {
 }
 
 bool PythonScope::open() {
+  if (engine.open_scopes == 0) drain_free_lists();
   see_new_modules();
   scope_ = open_scope(all_threads_);
-  if (scope_.id != 0) return true;
+  if (scope_.id != 0) {
+    if (kFreeListsStayOn) engine.lose(Lost::kFreeListsOn);
+    return true;
+  }
   PyErr_SetString(
       PyExc_RuntimeError,
       "malloc_tracer cannot open another scope: 65,535 are open already, or memory is short");

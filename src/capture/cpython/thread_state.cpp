@@ -62,7 +62,9 @@ static long find_offset() noexcept {
 }
 
 bool find_thread_state() noexcept {
+#if PY_VERSION_HEX < 0x030f0000
   thread_state_source.own_key = _PyRuntime.autoTSSkey._key;
+#endif
   thread_state_source.offset = find_offset();
   return own_state() == PyThreadState_Get() && attached_state() == PyThreadState_Get();
 }

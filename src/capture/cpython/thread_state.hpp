@@ -17,7 +17,8 @@ namespace malloc_tracer::capture::cpython {
 struct ThreadStateSource {
   long offset = 0;  // of the thread-local "current state" from the thread pointer; 0: not known
   PyThreadState* volatile* current = nullptr;  // 3.11: the runtime's current state
-  pthread_key_t own_key = 0;  // pthread key of this thread's state, attached or not
+  pthread_key_t own_key =
+      0;  // pthread key of this thread's state, attached or not; not from 3.15 on
 };
 extern constinit ThreadStateSource thread_state_source;
 
@@ -56,7 +57,11 @@ MT_INLINE bool is_attached() noexcept {
 // This thread's state whether or not it holds the GIL; nullptr in a thread that Python does not
 // know.
 MT_INLINE PyThreadState* own_state() noexcept {
+#if PY_VERSION_HEX >= 0x030f0000
+  return PyGILState_GetThisThreadState();  // two loads; its key is gone
+#else
   return static_cast<PyThreadState*>(pthread_getspecific(thread_state_source.own_key));
+#endif
 }
 
 // Does the state belong to an interpreter with a GIL of its own? Then its holder is not alone with

@@ -25,12 +25,6 @@ inline bool remove_watch(Watch& watch) noexcept {
   return false;
 }
 
-// `watched` is a function or a code object.
-inline bool runs(const Frame* frame, PyObject* watched) noexcept {
-  return watched == function_of(frame) ||
-         watched == reinterpret_cast<const PyObject*>(code_of(frame));
-}
-
 inline bool is_watched(const Frame* frame) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
     if (runs(frame, watch->function)) return true;

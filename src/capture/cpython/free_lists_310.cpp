@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.11 and 3.12: the lists of floats and tuples are off while they look full and empty at
-// once; the other types have no such state, so their deallocators are followed by emptying the
-// list.
+// CPython 3.10 to 3.12: the lists of floats, tuples and 3.10's frames are off while they look full
+// and empty at once; the other types have no such state, so their deallocators are followed by
+// emptying the list.
+#include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 
-#if PY_VERSION_HEX < 0x030d0000
+#if PY_VERSION_HEX >= 0x030a0000 && PY_VERSION_HEX < 0x030d0000
 
 #if PY_VERSION_HEX < 0x030c0000
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #endif
 #include "internal/pycore_context.h"
+#if PY_VERSION_HEX >= 0x030b0000
 #include "internal/pycore_floatobject.h"
+#endif
 #include "internal/pycore_tuple.h"
 #if PY_VERSION_HEX < 0x030c0000
 #pragma GCC diagnostic pop
@@ -22,6 +25,14 @@
 namespace malloc_tracer::capture::cpython {
 
 namespace {
+
+#if PY_VERSION_HEX < 0x030b0000
+constexpr int kFirstTuple = 1;  // 0 is the one empty tuple
+constexpr int PyTuple_NFREELISTS = PyTuple_MAXSAVESIZE;
+constexpr int PyFloat_MAXFREELIST = 100, kMostFrames = 200;
+#else
+constexpr int kFirstTuple = 0;
+#endif
 
 PyInterpreterState* interpreter = nullptr;  // while disabled
 
@@ -75,7 +86,7 @@ void empty_floats() noexcept {
 
 void empty_tuples() noexcept {
   auto& state = interpreter->tuple;
-  for (int i = 0; i < PyTuple_NFREELISTS; i++) {
+  for (int i = kFirstTuple; i < PyTuple_NFREELISTS; i++) {
     PyTupleObject* next = state.free_list[i];
     state.free_list[i] = nullptr;
     state.numfree[i] = PyTuple_MAXFREELIST;
@@ -86,6 +97,24 @@ void empty_tuples() noexcept {
     }
   }
 }
+
+#if PY_VERSION_HEX < 0x030b0000
+void empty_frames() noexcept {
+  auto& state = interpreter->frame;
+  PyFrameObject* next = state.free_list;
+  state.free_list = nullptr;
+  state.numfree = kMostFrames;
+  while (next != nullptr) {
+    PyFrameObject* freed = next;
+    next = next->f_back;
+    PyObject_GC_Del(freed);
+  }
+}
+void enable_frames() noexcept { interpreter->frame.numfree = 0; }
+#else
+void empty_frames() noexcept {}  // frames are no objects
+void enable_frames() noexcept {}
+#endif
 
 void empty_async_generators() noexcept {
   auto& state = interpreter->async_gen;
@@ -130,8 +159,7 @@ void learn_async_types() noexcept {
     followed[5].type = Py_TYPE(reinterpret_cast<PyObject*>(state.asend_freelist[0]));
 }
 
-}  // namespace
-
+// Off, and empty; no-op while they are enabled.
 void apply_free_lists() noexcept {
   if (interpreter == nullptr) return;
   empty_floats();
@@ -140,9 +168,17 @@ void apply_free_lists() noexcept {
   empty_dicts();
   empty_slice();
   empty_contexts();
+  empty_frames();
 }
 
-void learn_free_lists() noexcept { learn_async_types(); }
+}  // namespace
+
+void learn_free_lists() noexcept {
+  learn_async_types();
+  watch_collector(apply_free_lists);
+}
+
+void drain_free_lists() noexcept {}  // disable_free_lists does it
 
 void disable_free_lists() noexcept {
   if (interpreter != nullptr) return;
@@ -162,7 +198,8 @@ void enable_free_lists() noexcept {
     if (each.type != nullptr) each.type->tp_dealloc = each.original;
   }
   interpreter->float_state.numfree = 0;
-  for (int& count : interpreter->tuple.numfree) count = 0;
+  enable_frames();
+  for (int i = kFirstTuple; i < PyTuple_NFREELISTS; i++) interpreter->tuple.numfree[i] = 0;
   interpreter = nullptr;
 }
 

@@ -1,0 +1,45 @@
+# What scripts/test does for one Python version. Sourced beside scripts/machine.sh, in the chroot too. $logs: where logs go.
+
+# The wheel goes into an environment of its own, so that the installed package is tested, not the source tree.
+build_wheel() {
+  local venv=build/test/venv-$1 wheels=build/test/wheel-$1
+  make_venv "$1" "$venv"
+  rm -rf "$wheels"
+  "$venv/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$wheels" \
+    --config-settings=cmake.define.MALLOC_TRACER_WERROR=ON --config-settings=build-dir="build/test/cmake-$1" .
+  ls "$wheels"
+  "$venv/bin/python" -m pip install --quiet --group test
+  "$venv/bin/python" -m pip install --quiet --no-deps --force-reinstall "$wheels"/*.whl
+  (cd / && "$OLDPWD/$venv/bin/python" -c 'import malloc_tracer, sys; print(sys.version); print(malloc_tracer.__file__)')
+}
+
+python_tests() {
+  MALLOC_TRACER_BUILD=build/test/cmake-$1 timeout 900 "build/test/venv-$1/bin/pytest" -q -p no:cacheprovider
+}
+
+# The whole suite in a build that compares every call path and every record with a slow, plain way.
+checked_tests() {
+  local build=build/test/checked-$1 venv=build/test/venv-$1
+  "$venv/bin/python" -m pip install --quiet nanobind
+  cmake -S . -B "$build" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release -DMALLOC_TRACER_WERROR=ON \
+    -DMALLOC_TRACER_PYTHON=ON -DMALLOC_TRACER_CHECKED=ON -DPython_EXECUTABLE="$PWD/$venv/bin/python"
+  cmake --build "$build" --target _engine
+  rm -rf "$build/python"
+  mkdir "$build/python"
+  cp -r python/malloc_tracer "$build/python/"
+  cp "$build"/bindings/_engine*.so "$build/python/malloc_tracer/"
+  PYTHONPATH=$PWD/$build/python timeout 900 "$venv/bin/pytest" -q -p no:cacheprovider
+}
+
+run_examples() {
+  local example count=0
+  for example in examples/*.py; do
+    echo "-- $example"
+    "build/test/venv-$1/bin/python" "$example" >"$logs/example-$1-$(basename "$example").txt" || {
+      cat "$logs/example-$1-$(basename "$example").txt"
+      return 1
+    }
+    count=$((count + 1))
+  done
+  echo "$count examples ran"
+}
