@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .._drivers import leave_traceback
-from .._engine import pause, resume
+from .._engine import leave_traceback, pause, resume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,8 +103,8 @@ class Arrivals:
             vars(loader).pop("exec_module", None)
             try:
                 original(module)
-            except BaseException as error:
-                leave_traceback(error)
+            except BaseException:
+                leave_traceback()
                 raise
             self._on_module(name, module)
 

@@ -18,6 +18,7 @@ import time
 
 from .. import load
 from .._engine import pause, resume
+from .._recording import command_line
 from ._recorder import Recorder, Result
 from ._wanted import Target
 
@@ -149,7 +150,7 @@ def follow(recorder: Recorder, program: Program, threads: str) -> Children:
 def start() -> None:
     """Records this process, a child, from here to its end."""
     settings: dict[str, Any] = json.loads(os.environ.get(_VARIABLE, "{}"))
-    command = " ".join(sys.orig_argv)
+    command = " ".join(command_line())
     if not settings or _TRACKER in command:
         return
     pause()

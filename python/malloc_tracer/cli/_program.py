@@ -9,6 +9,7 @@ import sys
 from types import FunctionType, ModuleType
 
 from .._engine import pause, resume
+from .._recording import command_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def of_script(path: str, arguments: Sequence[str]) -> Program:
             code = pkgutil.read_code(file)
             source = b"" if code is not None else _whole(file)
     except OSError as error:
-        message = f"{sys.orig_argv[0]}: can't open file {full!r}: [Errno {error.errno}] {error.strerror}"
+        message = f"{command_line()[0]}: can't open file {full!r}: [Errno {error.errno}] {error.strerror}"
         print(message, file=sys.stderr)
         raise SystemExit(2) from None
     if code is None:
@@ -133,7 +134,7 @@ def _whole(file: Any) -> bytes:
 
 def _set_first_path(path: str) -> None:
     # In sys.path[0] stands where we were started from, unless Python was told to leave it out.
-    if sys.flags.safe_path:
+    if getattr(sys.flags, "safe_path", False):  # new in 3.11
         return
     sys.path[0] = path
 

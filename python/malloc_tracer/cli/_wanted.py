@@ -105,7 +105,7 @@ class Target:
     def _code_of_module(self) -> CodeType | None:
         spec = _find(self.module)
         if spec is None:
-            known = {*sys.stdlib_module_names, *sys.modules, *_modules_beside(self.module)}
+            known = {*getattr(sys, "stdlib_module_names", ()), *sys.modules, *_modules_beside(self.module)}
             near = difflib.get_close_matches(self.module, sorted(known))
             what = f"did you mean {_spelled(near)}?" if near else "pass PATH.py:QUALNAME if it is not on sys.path yet"
             raise UnknownTarget(f"-f {self.text}: there is no module {self.module}; {what}")
