@@ -82,7 +82,7 @@ def test_a_generator_that_is_suspended_very_often_does_not_grow():
     assert growth(run, 200_000) < 1 << 20
     trace = numbers.profile.trace()
     line = trace.line(numbers, numbers.__code__.co_firstlineno + 3).self
-    assert line.allocated_count == 250_000
+    assert 0 <= line.allocated_count - 250_000 <= (2 if sys.version_info < (3, 11) else 0)  # a collection's, on 3.10
     assert line.live_count == 0
     assert trace.lost == {}
     del numbers, run
