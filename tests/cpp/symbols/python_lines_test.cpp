@@ -97,7 +97,8 @@ TEST_P(RealTables, CutAnywhereGiveTheSameLinesOrNone) {
 
 INSTANTIATE_TEST_SUITE_P(Cpython, RealTables,
                          testing::Values("location_tables_311.txt", "location_tables_312.txt",
-                                         "location_tables_313.txt"));
+                                         "location_tables_313.txt", "location_tables_314.txt",
+                                         "location_tables_315.txt"));
 
 TEST(PythonLine, ReadsEachKindOfEntry) {
   const std::string table =
