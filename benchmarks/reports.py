@@ -14,9 +14,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-import measure
-
 import malloc_tracer
+import measure
 from malloc_tracer._engine import formats
 
 # Ten lines that call their own function: 10 + 100 + ... + 10**5 call paths, each with a block of its own.

@@ -86,8 +86,7 @@ void translate_error(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
-    const nb::object type =
-        nb::module_::import_("malloc_tracer._errors").attr("MallocTracerError");
+    const nb::object type = nb::module_::import_("malloc_tracer._errors").attr("MallocTracerError");
     PyErr_SetObject(type.ptr(), to_python(error.what()).ptr());
   }
 }
@@ -99,9 +98,8 @@ void bind_files(nb::module_& module, nb::class_<TraceData>& data) {
   data.def("written", &written, "format"_a)
       .def("with_source", &with_source, "sources"_a, "stretches"_a, "empty_note"_a, "related"_a)
       .def("without_source", &without_source)
-      .def("listing", &listing, "columns"_a, "related"_a.none())
-      .def("html_table",
-           [](const TraceData& t) { return to_python(report::html_table(*t.trace)); })
+      .def("listing", &listing, "columns"_a, "related"_a = nb::none())
+      .def("html_table", [](const TraceData& t) { return to_python(report::html_table(*t.trace)); })
       .def("diff",
            [](const TraceData& later, const TraceData& earlier) {
              return data_of(trace::diff(*later.trace, *earlier.trace));

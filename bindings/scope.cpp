@@ -54,7 +54,11 @@ void bind_scope(nb::module_& module) {
           },
           "name"_a, "all_threads"_a)
       .def(
-          "enter", [](PythonScope& scope, int skip) { checked(scope.enter(skip)); }, "skip"_a = 0)
+          "enter",
+          [](PythonScope& scope, int skip, bool inclusive) {
+            checked(scope.enter(skip, inclusive));
+          },
+          "skip"_a = 0, "inclusive"_a = true)
       .def("leave", &PythonScope::leave)
       .def(
           "run",
@@ -71,10 +75,10 @@ void bind_scope(nb::module_& module) {
             checked(scope.attach(function.ptr(), ends));
           },
           "function"_a, "ends"_a = false)
-      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a,
-           "command"_a)
+      .def("peek", &peek, "python_version"_a, "library_prefixes"_a, "thread_names"_a, "command"_a)
       .def("reset", &PythonScope::reset)
       .def("end", &PythonScope::end)
+      .def_prop_ro("calls", &PythonScope::calls)
       .def_prop_ro("is_open", &PythonScope::is_open);
   module.def("pause", &capture::cpython::pause_thread);
   module.def("resume", &capture::cpython::resume_thread);

@@ -125,8 +125,7 @@ nb::object text(const TraceData& data, const nb::iterable& target, const nb::str
   options.related = related_named(related);
   options.include = texts(include);
   options.exclude = texts(exclude);
-  if (!source.is_none())
-    options.source = PythonSource{source, {}};
+  if (!source.is_none()) options.source = PythonSource{source, {}};
   return to_python(report::text_report(*data.trace, options));
 }
 
@@ -146,7 +145,8 @@ void bind_trace(nb::module_& module) {
           "file"_a, "first_line"_a, "text"_a, "note"_a = "", "last_line"_a = 0);
   nb::class_<TraceData> data(module, "TraceData");
   data.def_prop_ro("name", [](const TraceData& t) { return to_python(t.trace->name); })
-      .def_prop_ro("python_version", [](const TraceData& t) { return to_python(t.trace->python_version); })
+      .def_prop_ro("python_version",
+                   [](const TraceData& t) { return to_python(t.trace->python_version); })
       .def_prop_ro("duration_ns", [](const TraceData& t) { return t.trace->duration_ns; })
       .def_prop_ro("sum", [](const TraceData& t) { return t.trace->sum; })
       .def_prop_ro("lines", [](const TraceData& t) { return list_of(t.trace->lines); })
@@ -161,7 +161,8 @@ void bind_trace(nb::module_& module) {
       .def_prop_ro("lost",
                    [](const TraceData& t) {
                      nb::dict lost;
-                     for (const auto& [reason, count] : t.trace->lost) lost[to_python(reason)] = count;
+                     for (const auto& [reason, count] : t.trace->lost)
+                       lost[to_python(reason)] = count;
                      return lost;
                    })
       .def_prop_ro("timeline",

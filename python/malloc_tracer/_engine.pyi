@@ -108,8 +108,9 @@ class TraceData:
 class ScopeHandle:
     """One scope. Opened by the first `enter`, `run` or `attach`; ended by `leave`, by the end of `run`, or by `end`."""
     def __init__(self, name: str, all_threads: bool) -> None: ...
-    def enter(self, skip: int = 0) -> None:
-        """Records from here on; the scope's own frame is the calling Python frame, `skip` frames up. Allocates nothing that is counted."""
+    def enter(self, skip: int = 0, inclusive: bool = True) -> None:
+        """Records from here on; the scope's own frame is the calling Python frame, `skip` frames up; paths begin with it if `inclusive`, else above it.
+        Allocates nothing that is counted."""
     def leave(self) -> None:
         """Ends the scope now. No-op if it is not open (a forked child, a second call)."""
     def run(self, callee: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None, listed: object | None) -> Any:
@@ -117,13 +118,14 @@ class ScopeHandle:
         its last return with its locals alive. With None: the scope is the whole call, without the caller's own frame. The callee's exception passes through
         (no Python frame of ours is on the stack); the scope is ended in any case."""
     def attach(self, function: object, ends: bool = False) -> None:
-        """Every activation of the Python function `function`, in any thread, until `end`. With `ends` the scope ends at the last return, with the
+        """Every activation of `function`, a Python function or a code object (then of any function made of it), in any thread, until `end`. With `ends` the scope ends at the last return, with the
         locals alive: frees after it do not count (unless the function is called again)."""
     def peek(self, python_version: str, library_prefixes: Sequence[str], thread_names: Mapping[int, str], command: Sequence[str]) -> TraceData:
         """The scope so far (open) or as it ended (ended): builds the result. A scope that never opened gives an empty one."""
     def reset(self) -> None:
         """Forgets all that was recorded; an attached scope goes on."""
     def end(self) -> None: ...
+    calls: int                              # of what is attached; a generator counts once
     is_open: bool
 
 class FramelessMethod:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import CodeType, FunctionType
 
+from . import _joined
 from ._arguments import check_name, check_threads, shown
 from ._engine import ScopeHandle, pause, resume
 from ._listing import Listing
@@ -55,13 +56,20 @@ def _typed(function: Any) -> Decorator:
 class Profile:
     """What is recorded of a profiled function: `function.profile`."""
 
-    __slots__ = ("__weakref__", "_function", "_handle", "_name")
+    __slots__ = ("__weakref__", "_all_threads", "_function", "_handle", "_name")
 
     def __init__(self, function: FunctionType, name: str | None, all_threads: bool) -> None:
         self._function = function
         self._name = function.__qualname__ if name is None else name
-        self._handle = ScopeHandle(self._name, all_threads)
-        self._handle.attach(function)
+        self._all_threads = all_threads
+        self._open()
+        if _joined.on_profile is not None:
+            _joined.on_profile(self)
+
+    def _open(self) -> None:
+        """Records from nothing on; also in a forked child, where the parent's scope is inert."""
+        self._handle = ScopeHandle(self._name, self._all_threads)
+        self._handle.attach(self._function)
 
     def trace(self) -> Trace:
         """Returns the trace of all calls so far; a running call counts as far as it has come.
@@ -101,7 +109,7 @@ def profile(function: Any = None, /, *, threads: str = "current", name: str | No
     what they are; `__wrapped__` is the original, which is not recorded. On a static method, class method, property or
     cached_property object the function inside is profiled, and `profile` is found there: `Klass.method.profile`,
     `vars(Klass)["value"].fget.profile`. On an object made by another decorator (`lru_cache`, `wraps`) the innermost
-    function is profiled.
+    function is profiled. With `MALLOC_TRACER=0` in the environment the function itself is returned, without `profile`.
 
     Args:
         function: The function.
@@ -118,18 +126,24 @@ def profile(function: Any = None, /, *, threads: str = "current", name: str | No
         ...     return bytearray(1000)
         >>> for _ in range(3): _ = f()
         >>> f.profile.trace().allocated_count
-        6
+        9
     """
     pause()
     try:
         all_threads = check_threads(threads)
         if name is not None:
             check_name("name", name)
+        if _joined.is_off:
+            return _itself if function is None else function
         if function is None:
             return lambda decorated: _profiled_alone(decorated, name, all_threads)
         return _profiled(function, name, all_threads)
     finally:
         resume()
+
+
+def _itself(function: Any) -> Any:
+    return function
 
 
 def _profiled_alone(target: Any, name: str | None, all_threads: bool) -> Any:
@@ -169,6 +183,8 @@ def _profiled(target: Any, name: str | None, all_threads: bool) -> Any:
 def _copied(function: FunctionType) -> FunctionType:
     """Returns a function that is the same but for its code object: the engine watches that one, not the original's."""
     code: CodeType = function.__code__.replace()
+    if _joined.on_copy is not None:
+        _joined.on_copy(function.__code__, code)
     copy = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
     copy.__kwdefaults__ = function.__kwdefaults__
     copy.__annotations__ = function.__annotations__

@@ -18,7 +18,12 @@ _prefixes: list[str] = []
 
 def build(handle: ScopeHandle) -> TraceData:
     """Builds what `handle` has recorded so far. The caller has paused recording."""
-    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names(), sys.orig_argv)
+    return handle.peek(sys.version.split()[0], library_prefixes(), _thread_names(), command_line())
+
+
+def command_line() -> list[str]:
+    """Returns the process's command line; what Python itself took of it is not known before 3.10."""
+    return getattr(sys, "orig_argv", sys.argv)
 
 
 def library_prefixes() -> list[str]:

@@ -60,7 +60,7 @@ def _lines_when_traced(file: str, time_ms: int) -> list[str]:
     entry = linecache.cache.get(file)
     # An entry is (size, time of change, lines, path); without a time it is no file on disk.
     changed = entry[1] if entry is not None and len(entry) == 4 else None
-    return [] if changed is not None and changed * 1000 > time_ms else lines
+    return [] if changed is not None and int(changed * 1000) > time_ms else lines
 
 
 def _surroundings(numbers: Iterable[int], length: int) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from . import _joined
 from ._arguments import check_name, check_threads
 from ._engine import ScopeHandle, keep_frame, pause, resume
 from ._errors import MallocTracerError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 class Scope:
     """Records what a with block allocates. Scopes nest and overlap, any number, in any threads; each is used once.
+
+    With `MALLOC_TRACER=0` in the environment nothing is recorded and the trace is empty.
 
     Args:
         name: The name of its trace.
@@ -52,6 +55,8 @@ class Scope:
             resume()
 
     def __enter__(self) -> Self:
+        if _joined.is_off:
+            return self
         pause()
         try:
             if self._code is not None:
@@ -68,8 +73,16 @@ class Scope:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if _joined.is_off:
+            return
         self._handle.leave()
         self._has_ended = True
+        if _joined.on_scope is not None:
+            pause()
+            try:
+                _joined.on_scope(self)
+            finally:
+                resume()
 
     @property
     def trace(self) -> Trace:

@@ -357,10 +357,17 @@ class Trace:
 
     def _written(self, format: str, source: bool = True, columns: Sequence[str] = ()) -> bytes:
         """Returns the trace in a format. The caller has paused recording."""
-        if format == "text" and source:
+        if not source:
+            return self._without_source()._written(format, True, columns)
+        if format == "text":
             return self._listing.text(self._data, None, columns).encode()
-        data = self._complete() if source else self._complete().without_source()
-        return data.listing(columns).encode() if format == "text" else data.written(format)
+        return self._complete().written(format)
+
+    def _without_source(self) -> Trace:
+        """Returns the same trace without source text. The caller has paused recording."""
+        from ._saved import SavedListing
+
+        return Trace(self._complete().without_source(), SavedListing())
 
 
 def format_of(path: str) -> str:
@@ -384,8 +391,8 @@ def write_report(trace: Trace, path: str, format: str, source: bool = True, colu
         reason = f"{path}: cannot be written: {error.strerror or error}"
         suffix = next(suffix for name, suffix, _ in formats() if name == format)
         try:
-            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as file:
-                file.write(written)
+            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as kept:
+                kept.write(written)
         except OSError as second:
             raise MallocTracerError(f"{reason}; nor can a temporary file: {second}") from error
-        raise MallocTracerError(f"{reason}; the trace is in {file.name} instead") from error
+        raise MallocTracerError(f"{reason}; the trace is in {kept.name} instead") from error

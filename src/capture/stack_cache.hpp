@@ -48,7 +48,7 @@ struct StackCache {
   static constexpr std::uint32_t kMaxDepth = 1u
                                              << 17;  // deeper stacks are cut, and counted as lost
   static constexpr std::uint32_t kNodeCacheBits = 11;
-  static constexpr std::uint32_t kMaxBarriers = 8192;
+  static constexpr std::uint32_t kMaxBarriers = 1u << 15;
 
   std::uint64_t top = 0;    // frames[top] is the innermost; frames[0].frame == this: nothing cached
   std::uint64_t known = 0;  // entries of `paths` that still hold

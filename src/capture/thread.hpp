@@ -37,15 +37,15 @@ struct alignas(64) Thread {
   std::uint64_t last_address =
       0;  // block made by this thread's latest event, if that was an allocation
   std::uint64_t last_cell = 0;
-  std::uint32_t until_sample = 1;      // events until the next point of the timelines
+  std::uint32_t until_sample = 1;  // events until the next point of the timelines
+  bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane
   Lane* lane[2] = {nullptr, nullptr};  // [0] without, [1] with the interpreter's lock
   std::uint32_t root = 0;              // path of this thread's bottom
   WindowId own = kNoWindow;            // the threads="current" scopes active here
   StackCache stack;
 
   std::uint64_t code_epoch = 0;  // the stack cache knows of code deaths up to here
-  bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane
-  std::uint32_t serial = 0;  // index of this thread's id and name
+  std::uint32_t serial = 0;      // index of this thread's id and name
   std::uint32_t activation_count = 0;
   bool in_use = false;
   Thread* next = nullptr;  // all blocks ever made; they are reused, never unmapped

@@ -55,11 +55,7 @@ class ReservedArray {
   static constexpr std::size_t kWorthForgetting = 256 * 1024;
   // Where address space is limited (ulimit -v) the program needs it more than we: no array takes
   // more than 1/64 of what is left.
-  static bool leaves_enough(std::size_t bytes) noexcept {
-    void* probe = platform::reserve(bytes * 64);
-    platform::release(probe, bytes * 64);
-    return probe != nullptr;
-  }
+  static bool leaves_enough(std::size_t bytes) noexcept { return platform::has_room(bytes * 64); }
   static std::size_t bytes(std::uint32_t capacity, std::size_t stagger) {
     return capacity * sizeof(T) + stagger;
   }

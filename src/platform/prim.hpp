@@ -11,6 +11,8 @@ namespace malloc_tracer::platform {
 // Zeroed address space that costs memory only where it is touched, in small pages; nullptr if there
 // is none.
 void* reserve(std::size_t bytes) noexcept;
+// True if so much address space is left: it may be limited (ulimit -v).
+bool has_room(std::size_t bytes) noexcept;
 void release(void* start, std::size_t bytes) noexcept;
 // The pages read as zero again and their memory goes back.
 void forget(void* start, std::size_t bytes) noexcept;

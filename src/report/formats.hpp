@@ -7,8 +7,8 @@
 
 #include "trace/trace.hpp"
 
-// The list of all formats. A new one is a file with a pure function from a trace to its bytes, and a
-// line in formats.cpp; Python's `report`, `save` and the command line find it here.
+// The list of all formats. A new one is a file with a pure function from a trace to its bytes, and
+// a line in formats.cpp; Python's `report`, `save` and the command line find it here.
 namespace malloc_tracer::report {
 
 struct Format {

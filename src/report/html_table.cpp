@@ -74,7 +74,8 @@ class Table {
         left_out = std::int64_t{stretch.last_line} - at + 1;
         break;
       }
-      row(std::to_string(at), line != lines.end() ? line->second->self : Counters{}, text.value_or(""));
+      row(std::to_string(at), line != lines.end() ? line->second->self : Counters{},
+          text.value_or(""));
     }
     end(left_out);
   }
@@ -96,9 +97,10 @@ class Table {
   bool is_full() const { return rows_ == kMaxRows || out_.size() > kMaxSize; }
 
   void begin(const std::string& caption, const char* place) {
-    out_ += "<table style=\"border-collapse:collapse;font-size:13px\"><caption align=\"left\" "
-            "style=\"text-align:left\">" +
-            caption + "</caption><thead><tr><th align=\"right\">" + place + "</th>";
+    out_ +=
+        "<table style=\"border-collapse:collapse;font-size:13px\"><caption align=\"left\" "
+        "style=\"text-align:left\">" +
+        caption + "</caption><thead><tr><th align=\"right\">" + place + "</th>";
     for (const Column& column : kColumns) {
       out_ += std::string("<th align=\"right\">") + column.title + "</th>";
     }

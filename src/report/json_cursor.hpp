@@ -53,7 +53,7 @@ class JsonCursor {
   [[noreturn]] void fail(const std::string& what) const;
 
  private:
-  char next();  // the next character that is no blank, without taking it
+  char next();                   // the next character that is no blank, without taking it
   void need(std::size_t count);  // so many bytes must be left
   bool accept(char wanted);
   void expect(char wanted);

@@ -87,7 +87,8 @@ class Reader {
 
   void check_format() {
     if (cursor_.string() != kFormatName) {
-      throw Error("is no trace of malloc_tracer: pass a file that trace.save(\"x.json\") has written");
+      throw Error(
+          "is no trace of malloc_tracer: pass a file that trace.save(\"x.json\") has written");
     }
   }
 
@@ -120,8 +121,7 @@ class Reader {
     table.numbers.resize(required + table.optional.size());
     table.strings.resize(table.texts.size());
     for (std::size_t i = 0; i < table.numbers.size(); ++i) {
-      const std::string_view name =
-          i < required ? table.columns[i] : table.optional[i - required];
+      const std::string_view name = i < required ? table.columns[i] : table.optional[i - required];
       others.push_back({name, [&, i] { table.numbers[i] = cursor_.integers(); }, i >= required});
     }
     for (std::size_t i = 0; i < table.texts.size(); ++i) {
@@ -226,7 +226,8 @@ class Reader {
       for (const std::int64_t value : rows_.numbers[3 + number]) {
         if (value == std::numeric_limits<std::int64_t>::min() ||
             __builtin_add_overflow(size, value < 0 ? -value : value, &size)) {
-          damaged("the numbers of '" + std::string(trace::kNumbers[number].name) + "' are too large");
+          damaged("the numbers of '" + std::string(trace::kNumbers[number].name) +
+                  "' are too large");
         }
       }
     }
@@ -272,7 +273,8 @@ class Reader {
   std::vector<trace::TimelinePoint> timeline() const {
     std::vector<trace::TimelinePoint> points;
     for (std::size_t i = 0; i < timeline_.size; ++i) {
-      points.push_back({timeline_.numbers[0][i], static_cast<std::uint64_t>(timeline_.numbers[1][i])});
+      points.push_back(
+          {timeline_.numbers[0][i], static_cast<std::uint64_t>(timeline_.numbers[1][i])});
     }
     return points;
   }
@@ -320,7 +322,8 @@ class Reader {
   trace::Tables make_tables() {
     trace::TableMaker maker(nodes_.size);
     constexpr Id kNone = std::numeric_limits<Id>::max();
-    std::vector<Id> frame_ids(frames_.size, kNone), node_ids(nodes_.size), thread_ids, allocator_ids;
+    std::vector<Id> frame_ids(frames_.size, kNone), node_ids(nodes_.size), thread_ids,
+        allocator_ids;
     for (std::size_t i = 1; i < nodes_.size; ++i) {
       const auto frame = static_cast<std::size_t>(nodes_.numbers[1][i]);
       if (frame_ids[frame] == kNone) frame_ids[frame] = make_frame(maker, frame);
@@ -339,8 +342,11 @@ class Reader {
       const auto id = [&](std::size_t column) {
         return static_cast<std::size_t>(rows_.numbers[column][i]);
       };
-      trace::Row row{node_ids[id(0)], thread_ids[id(1)], allocator_ids[id(2)],
-                     is_set(rows_, 3 + kNumberCount, i), {}};
+      trace::Row row{node_ids[id(0)],
+                     thread_ids[id(1)],
+                     allocator_ids[id(2)],
+                     is_set(rows_, 3 + kNumberCount, i),
+                     {}};
       for (std::size_t number = 0; number < kNumberCount; ++number) {
         row.self.*trace::kNumbers[number].value = rows_.numbers[3 + number][i];
       }
@@ -363,7 +369,8 @@ class Reader {
   [[noreturn]] static void damaged(const std::string& what) {
     throw Error(what + ": the file is damaged; save the trace again");
   }
-  [[noreturn]] static void damaged(const std::string& what, std::string_view where, std::size_t row) {
+  [[noreturn]] static void damaged(const std::string& what, std::string_view where,
+                                   std::size_t row) {
     damaged("'" + std::string(where) + "', row " + std::to_string(row) + ": " + what);
   }
   [[noreturn]] static void out_of_range(const Table& table, std::size_t column, std::size_t row) {

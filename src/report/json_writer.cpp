@@ -29,7 +29,8 @@ class Writer {
       while (next != tables_.rows.end() && next->node == node) rows_.push_back(*next++);
       if (next == first && node != 0) rows_.push_back({node, 0, 0, false, {}});
     }
-    if (tables_.threads.empty() && !rows_.empty()) {  // nothing but zeros, which must name something
+    if (tables_.threads.empty() &&
+        !rows_.empty()) {  // nothing but zeros, which must name something
       tables_.threads.push_back({});
       tables_.allocators.emplace_back("malloc");
     }
@@ -44,11 +45,13 @@ class Writer {
     member("name", trace_.name);
     member("difference", trace_.is_difference);
     member("python_version", trace_.python_version);
-    column("command", trace_.command, [](const std::string& text) { return std::string_view(text); });
+    column("command", trace_.command,
+           [](const std::string& text) { return std::string_view(text); });
     member("time_ms", trace_.time_ms);
     member("duration_ns", trace_.duration_ns);
     open("sum");
-    for (const trace::Number& number : trace::kNumbers) member(number.name, trace_.sum.*number.value);
+    for (const trace::Number& number : trace::kNumbers)
+      member(number.name, trace_.sum.*number.value);
     close();
     write_tables();
     write_sources();
@@ -69,7 +72,8 @@ class Writer {
     table("functions", tables_.functions,
           Column{"name", [&](const auto& row) { return string(row.name); }},
           Column{"file", [](const auto& row) { return row.file; }});
-    table("frames", tables_.frames, Column{"function", [](const auto& row) { return row.function; }},
+    table("frames", tables_.frames,
+          Column{"function", [](const auto& row) { return row.function; }},
           Column{"line", [](const auto& row) { return row.line; }});
     open("nodes");
     column("parent", tables_.nodes, [](const auto& row) { return row.parent; });
@@ -80,7 +84,8 @@ class Writer {
     write_rows();
     table("timeline", trace_.timeline, Column{"ns", [](const auto& point) { return point.ns; }},
           Column{"live_bytes", [](const auto& point) { return point.live_bytes; }});
-    table("lost", trace_.lost, Column{"reason", [&](const auto& entry) { return string(entry.first); }},
+    table("lost", trace_.lost,
+          Column{"reason", [&](const auto& entry) { return string(entry.first); }},
           Column{"count", [](const auto& entry) { return entry.second; }});
   }
 

@@ -10,8 +10,8 @@ namespace malloc_tracer::snapshot {
 // Sizes are the bytes the program asked for. Invariants, for every place and for their sums:
 // live = allocated - freed, live <= peak <= allocated (bytes and counts). `peak_*` of a place is
 // its share at the moment the scope's live bytes were highest.
-// `Number` is unsigned while recording, where sums are modulo 2^64, and signed in a trace, which may
-// be the difference of two.
+// `Number` is unsigned while recording, where sums are modulo 2^64, and signed in a trace, which
+// may be the difference of two.
 template <class Number>
 struct CountersOf {
   Number live_bytes = 0;
@@ -38,13 +38,13 @@ struct CountersOf {
     reallocated_count += other.reallocated_count;
     return *this;
   }
-  operator CountersOf<std::int64_t>() const  // NOLINT(google-explicit-constructor): from the recorder to a trace
-    requires std::is_unsigned_v<Number>
-  {
+  operator CountersOf<std::int64_t>()
+      const  // NOLINT(google-explicit-constructor): from the recorder to a trace
+      requires std::is_unsigned_v<Number> {
     const auto number = [](Number value) { return static_cast<std::int64_t>(value); };
-    return {number(live_bytes),      number(live_count),      number(peak_bytes),
-            number(peak_count),      number(allocated_bytes), number(allocated_count),
-            number(freed_bytes),     number(freed_count),     number(temporary_count),
+    return {number(live_bytes),       number(live_count),      number(peak_bytes),
+            number(peak_count),       number(allocated_bytes), number(allocated_count),
+            number(freed_bytes),      number(freed_count),     number(temporary_count),
             number(reallocated_count)};
   }
   friend bool operator==(const CountersOf&, const CountersOf&) = default;

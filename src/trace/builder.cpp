@@ -84,8 +84,7 @@ class Builder {
     for (const char* name : kAllocatorNames) allocators.push_back(maker_.allocator(name));
     for (const SnapshotRow& row : snapshot_.rows) {
       maker_.add({merged_[row.node], threads[row.thread],
-                  allocators[static_cast<std::size_t>(row.allocator)], false,
-                  row.counters});
+                  allocators[static_cast<std::size_t>(row.allocator)], false, row.counters});
     }
   }
 

@@ -31,10 +31,12 @@ class FileNames {
     for (const auto& file : earlier.files) in_earlier.insert(file.name);
     std::map<std::string_view, std::pair<std::vector<Text>, std::vector<Text>>> by_last_name;
     for (const auto& file : earlier.files) {
-      if (!in_later.contains(file.name)) by_last_name[last_name(file.name)].first.push_back(file.name);
+      if (!in_later.contains(file.name))
+        by_last_name[last_name(file.name)].first.push_back(file.name);
     }
     for (const auto& file : later.files) {
-      if (!in_earlier.contains(file.name)) by_last_name[last_name(file.name)].second.push_back(file.name);
+      if (!in_earlier.contains(file.name))
+        by_last_name[last_name(file.name)].second.push_back(file.name);
     }
     for (const auto& [name, files] : by_last_name) {
       if (files.first.size() == 1 && files.second.size() == 1) {
@@ -154,7 +156,8 @@ class Diff {
       std::optional<int> best;
       for (const int other : candidates) {
         if (other <= last_) continue;
-        if (!best || std::abs(other - line - shift_) < std::abs(*best - line - shift_)) best = other;
+        if (!best || std::abs(other - line - shift_) < std::abs(*best - line - shift_))
+          best = other;
       }
       return best;
     }

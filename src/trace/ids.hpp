@@ -75,8 +75,8 @@ class PairIds {
   Id size_ = 0;
 };
 
-// Texts by what they say. A text that is shared is hashed once, however long it is and however often
-// it comes; those that came are kept, so that no other can take their address.
+// Texts by what they say. A text that is shared is hashed once, however long it is and however
+// often it comes; those that came are kept, so that no other can take their address.
 class TextIds {
  public:
   std::pair<Id, bool> insert(const Text& text) {

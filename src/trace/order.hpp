@@ -38,9 +38,8 @@ template <class Place>
 void sort_places(std::vector<Place>& places) {
   std::vector<std::size_t> order(places.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return comes_before(places[a], places[b]);
-  });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return comes_before(places[a], places[b]); });
   for (std::size_t i = 0; i < order.size(); ++i) {
     // The cycle of places that goes through position i.
     std::size_t at = i;

@@ -17,8 +17,8 @@
 #include "trace/tables.hpp"
 #include "trace/trace.hpp"
 
-// From the instructions of a snapshot to frames of the trace's tables. Every distinct {code, offset}
-// is resolved once.
+// From the instructions of a snapshot to frames of the trace's tables. Every distinct {code,
+// offset} is resolved once.
 namespace malloc_tracer::trace {
 
 class SiteTable {
@@ -67,8 +67,7 @@ class SiteTable {
     for (const Instruction& instruction : instructions) offsets.push_back(instruction.offset);
     std::vector<int> numbers(offsets.size());
     symbols::python_lines(code.line_table, code.first_line, offsets, numbers);
-    const Id function =
-        maker_.function(code.function, maker_.file(code.file, kind_of(code.file)));
+    const Id function = maker_.function(code.function, maker_.file(code.file, kind_of(code.file)));
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       // Instructions that belong to no line (the compiler's own, such as MAKE_CELL for a closure's
       // variables) allocate too: the line of `def` stands for them.

@@ -37,8 +37,7 @@ Id TableMaker::node(Id parent, Id frame) {
 }
 
 Id TableMaker::thread(const Text& name, std::uint64_t id) {
-  const Id number =
-      thread_ids_[0].insert(static_cast<Id>(id), static_cast<Id>(id >> 32)).first;
+  const Id number = thread_ids_[0].insert(static_cast<Id>(id), static_cast<Id>(id >> 32)).first;
   const auto [thread, is_new] = thread_ids_[1].insert(number, thread_names_.insert(name).first);
   if (is_new) tables_.threads.push_back({name, id});
   return thread;

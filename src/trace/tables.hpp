@@ -66,12 +66,12 @@ class TableMaker {
  private:
   Tables tables_;
   TextIds file_names_, function_names_, thread_names_, allocator_names_;
-  PairIds functions_;  // {name, file}
-  PairIds frames_;     // {function, line}
-  PairIds nodes_;      // {parent, frame}
+  PairIds functions_;      // {name, file}
+  PairIds frames_;         // {function, line}
+  PairIds nodes_;          // {parent, frame}
   PairIds thread_ids_[2];  // {lower, upper half of the number}, {that, name}
-  PairIds origins_;    // {thread, allocator and is_earlier}
-  PairIds rows_;       // {node, origin}
+  PairIds origins_;        // {thread, allocator and is_earlier}
+  PairIds rows_;           // {node, origin}
 };
 
 // The tables of a trace: node i there is node i here.

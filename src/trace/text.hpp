@@ -33,10 +33,8 @@ class Text {
     return a.text_ == b.text_ || a.str() == b.str();
   }
   template <class Other>
-    requires std::convertible_to<const Other&, std::string_view>
-  friend bool operator==(const Text& a, const Other& b) {
-    return a.str() == std::string_view(b);
-  }
+  requires std::convertible_to<const Other&, std::string_view>
+  friend bool operator==(const Text& a, const Other& b) { return a.str() == std::string_view(b); }
   friend std::strong_ordering operator<=>(const Text& a, const Text& b) {
     return a.text_ == b.text_ ? std::strong_ordering::equal : a.str() <=> b.str();
   }

@@ -100,8 +100,8 @@ bool operator==(const Trace& a, const Trace& b) {
          a.time_ms == b.time_ms && a.duration_ns == b.duration_ns &&
          a.is_difference == b.is_difference && a.sum == b.sum && a.lost == b.lost &&
          same(a.lines, b.lines) && same(a.functions, b.functions) && same(a.files, b.files) &&
-         same(a.threads, b.threads) && same(a.allocators, b.allocators) &&
-         same(a.nodes, b.nodes) && std::ranges::equal(a.rows, b.rows, same_row) &&
+         same(a.threads, b.threads) && same(a.allocators, b.allocators) && same(a.nodes, b.nodes) &&
+         std::ranges::equal(a.rows, b.rows, same_row) &&
          std::ranges::equal(a.timeline, b.timeline, same_point);
 }
 

@@ -147,15 +147,20 @@ def kept(count: int, bytes_each: int) -> dict[str, int]:
     }
 
 
+def compiler(*names: str) -> str:
+    """The first of these compilers that is here; skips the test if none is."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("needs a compiler")
+    return found
+
+
 def compiled(source: Path, folder: Path) -> Path:
     """A shared library of a C or C++ file; skips the test where there is no compiler."""
-    compilers = ("c++", "g++", "clang++") if source.suffix == ".cpp" else ("cc", "gcc", "clang")
-    compiler = next(filter(None, map(shutil.which, compilers)), None)
-    if compiler is None:
-        pytest.skip("needs a compiler")
+    names = ("c++", "g++", "clang++") if source.suffix == ".cpp" else ("cc", "gcc", "clang")
     library = folder / f"{source.stem}.so"
     flags = ["-O1", "-fno-builtin", "-fPIC", "-shared", "-pthread", "-w"]
-    subprocess.run([compiler, *flags, "-o", library, source], check=True)
+    subprocess.run([compiler(*names), *flags, "-o", library, source], check=True)
     return library
 
 

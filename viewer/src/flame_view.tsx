@@ -232,7 +232,7 @@ function choose(item: Item): void {
   speak(item);
 }
 
-export function zoomTo(item: Item): void {
+function zoomTo(item: Item): void {
   zoom.value = item.parent ? item.hash : 0;
   choose(item);
 }

@@ -22,8 +22,6 @@ export interface GridProps {
   select(index: number): void;
   /** A key that the grid itself does not use; true if it was used. */
   onKey?(event: KeyboardEvent, index: number): boolean;
-  class?: string;
-  children?: ComponentChildren;
 }
 
 export interface RowMark {
@@ -92,7 +90,7 @@ export function Grid(props: GridProps) {
     props.select(Math.max(0, Math.min(rows - 1, (selected < 0 ? (step > 0 ? -1 : rows) : selected) + step)));
   };
   return (
-    <div class={`scroll ${props.class ?? ""}`} ref={box} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
+    <div class="scroll" ref={box} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
       <table
         role={props.role}
         aria-label={props.label}
@@ -119,7 +117,6 @@ export function Grid(props: GridProps) {
           )}
         </tbody>
       </table>
-      {props.children}
     </div>
   );
 }

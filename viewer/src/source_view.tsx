@@ -63,7 +63,7 @@ function tokensOf(file: number): Map<number, Token[]> {
 }
 
 /** Who is called from a line and who calls it, each with the numbers that pass there. */
-export function callsOf(place: Place): Call[] {
+function callsOf(place: Place): Call[] {
   const trace = state.trace();
   const { total } = state.sums.value;
   const calls = new Map<number, Call>();

@@ -51,7 +51,7 @@ const WIDTH = 960;
 const HEIGHT = 160;
 
 /** Live bytes over time; the peak is marked. */
-export function Timeline() {
+function Timeline() {
   const { ns, bytes } = state.trace().timeline;
   if (ns.length < 2) return <Empty>There are too few events for a picture of live bytes over time.</Empty>;
   const most = Math.max(...bytes, 1);

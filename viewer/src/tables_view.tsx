@@ -205,9 +205,16 @@ export function TablesView() {
       </div>
       {rows.length === 0 ? (
         <Empty>
-          {all.length > 0
-            ? "The search or the threshold hides every row: clear it above."
-            : "Nothing was allocated here under the filters."}
+          {all.length === 0 ? (
+            "Nothing was allocated here under the filters."
+          ) : (
+            <>
+              The search or the threshold hides every row.{" "}
+              <button type="button" onClick={state.clearFilters}>
+                Clear all filters
+              </button>
+            </>
+          )}
         </Empty>
       ) : (
         <Grid

@@ -49,7 +49,7 @@ export function shortPath(path: string): string {
 }
 
 /** One cell of a CSV file: quoted if needed, and never a formula for a spreadsheet. */
-export function csvCell(value: string | number): string {
+function csvCell(value: string | number): string {
   if (typeof value === "number") return String(value);
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

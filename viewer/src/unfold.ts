@@ -7,7 +7,7 @@ const indent = (text: string) => text.length - text.trimStart().length;
 const blank = (text: string) => text.trim() === "";
 
 /** First and last index of the function around the line with index `at`, or null outside of any. */
-export function functionAround(lines: readonly string[], at: number): [number, number] | null {
+function functionAround(lines: readonly string[], at: number): [number, number] | null {
   let inner = Number.POSITIVE_INFINITY;
   for (let i = at; i >= 0 && at - i < 4 * LONGEST; i--) {
     const text = lines[i] as string;

@@ -6,23 +6,24 @@ import argparse
 import sys
 
 from .._errors import MallocTracerError
-from . import diff, merge, report, view
+from . import _generated, diff, merge, report, run, view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Each has `add_parser(subparsers)`, which sets `run`, a function from the arguments to the exit code.
-_COMMANDS = (report, diff, merge, view)
+_COMMANDS = (run, report, diff, merge, view)
 
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="malloc-tracer",
-        description="line_profiler for malloc: looks at, converts, compares and adds up saved traces.",
+        description="line_profiler for malloc: records programs; shows, converts, compares and adds up saved traces.",
     )
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _generated.add_options(top)
     for command in _COMMANDS:
         command.add_parser(subparsers)
     return top
@@ -31,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code: 2 for usage errors and for files that cannot be used."""
     arguments = parser().parse_args(argv)
+    runs_program = arguments.run is run.run
+    if runs_program:
+        return run.run(arguments)  # what the program raises is its own
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()

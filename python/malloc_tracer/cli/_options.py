@@ -37,16 +37,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     add_color(parser)
 
 
-def write(trace: Trace, arguments: argparse.Namespace, source: bool = True) -> None:
+def write(trace: Trace, arguments: argparse.Namespace) -> None:
     """Writes `trace` as the options of `add_output` say."""
     format = arguments.format or _format_by_suffix(arguments.output)
     if arguments.output is not None:
-        write_report(trace, arguments.output, format, source, COLUMNS)
+        write_report(trace, arguments.output, format, columns=COLUMNS)
     elif format == "text":
         color = {"auto": None, "always": True, "never": False}[arguments.color]
         trace.print(columns=COLUMNS, color=color)
     else:
-        report = trace._written(format, source)
+        report = trace._written(format)
         sys.stdout.flush()
         sys.stdout.buffer.write(report)
 

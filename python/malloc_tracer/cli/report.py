@@ -23,5 +23,5 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the sub-command."""
     trace = load(arguments.file)
-    write(trace, arguments, source=not arguments.no_source)
+    write(trace._without_source() if arguments.no_source else trace, arguments)
     return 0

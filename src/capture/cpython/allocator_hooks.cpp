@@ -90,11 +90,11 @@ void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept
   return nullptr;
 }
 
-// A block that shrinks to pymalloc's sizes may stay where malloc put it: then it has no room up to
-// the next 16 bytes, as a kept block must.
+// A block that comes to pymalloc's sizes from more or from no bytes may stay where malloc put it:
+// then it has no room up to the next 16 bytes, as a kept block must.
 bool may_be_no_small_block(Cell old, std::size_t bytes) noexcept {
   return bins_on && bytes != 0 && bytes <= BlockBins::kLargest &&
-         (old == 0 || static_cast<std::uint32_t>(old) > BlockBins::kLargest ||
+         (old == 0 || static_cast<std::uint32_t>(old) - 1 >= BlockBins::kLargest ||
           memory::PageMap::account(old) == 0);
 }
 

@@ -26,9 +26,9 @@ struct BlockBins {
   Bin bins[kLargest / 16 +
            1];  // by size in granules of 16 bytes, as pymalloc rounds; 0 is not used
 
-  // The main GIL's holder, as far as this thread's stack cache has seen it. An interpreter with a
-  // GIL of its own has a pymalloc of its own, too; its lane is the main one while no other thread
-  // is there.
+  // The GIL's holder, as far as this thread's stack cache has seen it. An interpreter with a GIL of
+  // its own has its own pymalloc, too; its thread may yet have the main lane, if it is the only
+  // one.
   MT_INLINE static bool may_use(const Thread& thread) noexcept {
     const PyThreadState* state = attached_state_nearby();
     return state != nullptr && thread.stack.thread_state == state && !thread.foreign;

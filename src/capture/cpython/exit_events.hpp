@@ -5,18 +5,21 @@
 
 #include "capture/scopes.hpp"
 
-// Tells a scope of every activation of one Python function, with its locals still alive at the
-// exit. One sibling file per CPython family: sys.monitoring from 3.12 on, an eval-frame hook armed
-// only while waiting before. Requires the GIL for all.
+// Tells a scope of every activation of one Python function, or of any function made of one code
+// object, with its locals still alive at the exit. One sibling file per CPython family:
+// sys.monitoring from 3.12 on, an eval-frame hook armed only while waiting before. Requires the GIL
+// for all.
 namespace malloc_tracer::capture::cpython {
 
-// A function that is watched for a scope. Lives in its owner while watched; no allocation.
+// A function or code object that is watched for a scope. Lives in its owner while watched; no
+// allocation.
 struct Watch {
   PyObject* function = nullptr;  // strong reference while watched
   ScopeRef* scope = nullptr;
   bool ends_scope =
       false;  // the last return is the scope's end: what is freed after it is undone in the result
   Watch* next = nullptr;
+  std::uint64_t calls = 0;
 };
 
 // False with a Python exception set if the interpreter refuses.

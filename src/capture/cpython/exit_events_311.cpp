@@ -8,6 +8,8 @@
 
 #if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
 
+#include <opcode.h>  // macros with plain names
+
 #include "internal/pycore_genobject.h"
 
 namespace malloc_tracer::capture::cpython {
@@ -48,10 +50,12 @@ bool is_suspended(Frame* frame) noexcept {
 
 PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
   if (!is_watched(frame) || only_makes_generator(frame)) return previous(state, frame, throwing);
+  bool starts = frame->owner != FRAME_OWNED_BY_GENERATOR ||
+                (!throwing && _Py_OPCODE(*frame->prev_instr) == RETURN_GENERATOR);
   bool rests = can_rest(state) && frame->owner != FRAME_OWNED_BY_GENERATOR;
   if (rests) arm_hook(false);
   _PyFrameEvalFunction next = previous;
-  frame_entered(frame);
+  frame_entered(frame, starts);
   PyObject* result = next(state, frame, throwing);
   frame_left(
       frame,

@@ -21,13 +21,15 @@ int tool = -1;
 long local_events = 0, global_events = 0;
 
 // A callback runs on top of the frame that it is about.
-template <bool kEntered, bool kFinished>
+enum class Kind { kStart, kResume, kYield, kReturn };
+
+template <Kind kind>
 PyObject* on_event(PyObject*, PyObject* const*, Py_ssize_t) {
   const Frame* frame = top_frame(attached_state());
-  if (kEntered) {
-    frame_entered(frame);
+  if (kind == Kind::kStart || kind == Kind::kResume) {
+    frame_entered(frame, kind == Kind::kStart);
   } else {
-    frame_left(frame, kFinished);
+    frame_left(frame, kind == Kind::kReturn);
   }
   Py_RETURN_NONE;
 }
@@ -47,12 +49,12 @@ struct Event {
 };
 
 Event events[] = {
-    {"PY_START", definition("start", on_event<true, false>), true},
-    {"PY_RESUME", definition("resume", on_event<true, false>), true},
-    {"PY_THROW", definition("throw", on_event<true, false>), kUnwindIsLocal},
-    {"PY_RETURN", definition("return", on_event<false, true>), true},
-    {"PY_YIELD", definition("yield", on_event<false, false>), true},
-    {"PY_UNWIND", definition("unwind", on_event<false, true>), kUnwindIsLocal},
+    {"PY_START", definition("start", on_event<Kind::kStart>), true},
+    {"PY_RESUME", definition("resume", on_event<Kind::kResume>), true},
+    {"PY_THROW", definition("throw", on_event<Kind::kResume>), kUnwindIsLocal},
+    {"PY_RETURN", definition("return", on_event<Kind::kReturn>), true},
+    {"PY_YIELD", definition("yield", on_event<Kind::kYield>), true},
+    {"PY_UNWIND", definition("unwind", on_event<Kind::kReturn>), kUnwindIsLocal},
 };
 
 // A new reference that is thrown away; false if the call raised.
@@ -110,14 +112,18 @@ bool set_global(bool on) {
          done(PyObject_CallMethod(monitoring(), "set_events", "il", tool, on ? global_events : 0L));
 }
 
-bool set_local(PyObject* function, bool on) {
-  return done(PyObject_CallMethod(monitoring(), "set_local_events", "iOl", tool,
-                                  PyFunction_GET_CODE(function), on ? local_events : 0L));
+PyObject* code_behind(PyObject* watched) {
+  return PyCode_Check(watched) ? watched : PyFunction_GET_CODE(watched);
 }
 
-bool code_is_watched(PyObject* function) {
+bool set_local(PyObject* watched, bool on) {
+  return done(PyObject_CallMethod(monitoring(), "set_local_events", "iOl", tool,
+                                  code_behind(watched), on ? local_events : 0L));
+}
+
+bool code_is_watched(PyObject* watched) {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (PyFunction_GET_CODE(watch->function) == PyFunction_GET_CODE(function)) return true;
+    if (code_behind(watch->function) == code_behind(watched)) return true;
   }
   return false;
 }

@@ -50,7 +50,7 @@ PyObject* evaluate(PyThreadState* state, PyFrameObject* object, int throwing) {
   bool rests = can_rest(state) && !is_generators(object);
   if (rests) arm_hook(false);
   _PyFrameEvalFunction next = previous;
-  frame_entered(frame);
+  frame_entered(frame, object->f_lasti < 0 && !throwing);
   PyObject* result = next(state, object, throwing);
   frame_left(frame, !is_suspended(object));  // its locals are cleared by whoever called
   if (rests && watches != nullptr) arm_hook(true);

@@ -40,9 +40,13 @@ inline std::uint64_t instruction_of(const Frame* frame) noexcept {
 inline bool has_no_code(const Frame*) noexcept { return false; }
 // What a call needs before its frame runs is made before the frame is linked.
 inline bool is_incomplete(const Frame*) noexcept { return false; }
-// Functions made by one `def` share its code; those with a closure are told apart by its cells.
-inline bool runs(const Frame* frame, PyObject* function) noexcept {
-  if (reinterpret_cast<PyObject*>(frame->code) != PyFunction_GET_CODE(function)) return false;
+// `watched` is a function or a code object. Functions made by one `def` share its code; those with
+// a closure are told apart by its cells.
+inline bool runs(const Frame* frame, PyObject* watched) noexcept {
+  PyObject* code = reinterpret_cast<PyObject*>(frame->code);
+  if (code == watched) return true;
+  if (!PyFunction_Check(watched) || code != PyFunction_GET_CODE(watched)) return false;
+  PyObject* function = watched;
   PyObject* closure = PyFunction_GET_CLOSURE(function);
   PyObject* const* cells = object_of(frame)->f_localsplus + frame->code->co_nlocals +
                            PyTuple_GET_SIZE(frame->code->co_cellvars);

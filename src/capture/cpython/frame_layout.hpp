@@ -38,9 +38,10 @@ inline bool is_incomplete(const Frame* frame) noexcept {
          reinterpret_cast<std::uint64_t>(_PyCode_CODE(code) + code->_co_firsttraceable);
 }
 
-// Is it an activation of this function?
-inline bool runs(const Frame* frame, PyObject* function) noexcept {
-  return function_of(frame) == function;
+// Is it an activation of this function, or of any with this code object?
+inline bool runs(const Frame* frame, PyObject* watched) noexcept {
+  return watched == function_of(frame) ||
+         watched == reinterpret_cast<const PyObject*>(code_of(frame));
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -135,9 +135,9 @@ bool PythonScope::open() {
   return false;
 }
 
-bool PythonScope::enter(int skip) {
+bool PythonScope::enter(int skip, bool inclusive) {
   if (!open()) return false;
-  activate(scope_, here(), caller(skip, true));
+  activate(scope_, here(), caller(skip, inclusive));
   return true;
 }
 
@@ -188,6 +188,7 @@ snapshot::Snapshot PythonScope::peek() const {
 
 void PythonScope::reset() {
   ended_.reset();
+  watch_.calls = 0;
   if (capture::is_open(scope_)) scope_ = reset_scope(scope_);
 }
 

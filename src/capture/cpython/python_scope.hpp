@@ -22,20 +22,23 @@ class PythonScope {
   PythonScope(const PythonScope&) = delete;
   PythonScope& operator=(const PythonScope&) = delete;
 
-  // From here on, in the calling Python frame, `skip` frames up.
-  bool enter(int skip);
+  // From here on, in the calling Python frame, `skip` frames up; paths begin with that frame if it
+  // is `inclusive`, else above it.
+  bool enter(int skip, bool inclusive = true);
   // The scope's end, if it is open.
   void leave();
   // callee(*args, **kwargs); with a Python function `listed` the scope is its activations, else the
   // whole call. A new reference.
   PyObject* run(PyObject* callee, PyObject* args, PyObject* kwargs, PyObject* listed);
-  // Every activation of a Python function from here on; `ends`: the scope ends at the last return,
-  // with the locals alive.
+  // Every activation of a Python function, or of a code object, from here on; `ends`: the scope
+  // ends at the last return, with the locals alive.
   bool attach(PyObject* function, bool ends);
   // So far, or as it ended.
   snapshot::Snapshot peek() const;
   void reset();
   void end();
+  // Of what is attached; a generator counts once.
+  std::uint64_t calls() const { return watch_.calls; }
   bool is_open() const { return capture::is_open(scope_); }
   const std::string& name() const { return name_; }
 

@@ -32,10 +32,12 @@ inline bool is_watched(const Frame* frame) noexcept {
   return false;
 }
 
-inline void frame_entered(const Frame* frame) noexcept {
+// `starts`: a call begins; else a generator or coroutine goes on.
+inline void frame_entered(const Frame* frame, bool starts) noexcept {
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if (runs(frame, watch->function))
-      activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
+    if (!runs(frame, watch->function)) continue;
+    if (starts && here().paused == 0) watch->calls++;  // a paused thread's calls are the tracer's
+    activate(*watch->scope, here(), ScopeFrame{frame, code_of(frame), true});
   }
 }
 

@@ -43,6 +43,12 @@ void* reserve(std::size_t bytes) noexcept {
   return start;
 }
 
+bool has_room(std::size_t bytes) noexcept {
+  void* probe = reserve(bytes);
+  release(probe, bytes);
+  return probe != nullptr;
+}
+
 void release(void* start, std::size_t bytes) noexcept {
   const KeepErrno keep;
   if (start != nullptr) syscall(SYS_munmap, start, bytes);

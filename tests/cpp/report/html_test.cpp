@@ -17,10 +17,15 @@ using trace::Trace;
 
 // A trace whose every name would run a script or end an element.
 Trace hostile() {
-  const std::string name = "</script><script>alert(1)</script><!--&amp;\"'\xe2\x80\xa8\xe2\x80\xa9\xe2\x82\xac";
+  const std::string name =
+      "</script><script>alert(1)</script><!--&amp;\"'\xe2\x80\xa8\xe2\x80\xa9\xe2\x82\xac";
   trace::TableMaker maker;
-  const trace::Id frame = maker.frame(maker.function(name, maker.file(name, trace::Kind::kYours)), 1);
-  maker.add({maker.node(0, frame), maker.thread(name, 1), maker.allocator(name), false,
+  const trace::Id frame =
+      maker.frame(maker.function(name, maker.file(name, trace::Kind::kYours)), 1);
+  maker.add({maker.node(0, frame),
+             maker.thread(name, 1),
+             maker.allocator(name),
+             false,
              {1000, 1, 1000, 1, 1000, 1, 0, 0, 0, 0}});
   Trace facts;
   facts.name = name;
@@ -38,7 +43,8 @@ std::string between(const std::string& text, const std::string& from, const std:
 TEST(Html, HoldsTheTraceAndNothingThatEndsItsElement) {
   const std::string html = html_report(hostile());
   const std::string json =
-      between(html, "<script type=\"application/json\" id=\"trace\" data-encoding=\"identity\">", "</script>");
+      between(html, "<script type=\"application/json\" id=\"trace\" data-encoding=\"identity\">",
+              "</script>");
   EXPECT_EQ(json.find_first_of("<>&"), std::string::npos);
   EXPECT_EQ(json.find("\xe2\x80\xa8"), std::string::npos);
   EXPECT_NE(json.find("\xe2\x82\xac"), std::string::npos) << "other characters stay";
@@ -59,9 +65,11 @@ TEST(HtmlTable, ShowsTheListedSourceWithItsNumbers) {
   trace.name = "load";
   const std::string html = html_table(trace);
   EXPECT_EQ(html.find("<script"), std::string::npos);
-  EXPECT_NE(html.find("<b>load</b>: live 1000 B in 1 blocks, peak 1000 B, allocated 1000 B in 1</p>"),
-            std::string::npos);
-  EXPECT_NE(html.find("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;!--&amp;amp;&quot;&#39;\\u2028\\u2029"),
+  EXPECT_NE(
+      html.find("<b>load</b>: live 1000 B in 1 blocks, peak 1000 B, allocated 1000 B in 1</p>"),
+      std::string::npos);
+  EXPECT_NE(html.find("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/"
+                      "script&gt;&lt;!--&amp;amp;&quot;&#39;\\u2028\\u2029"),
             std::string::npos);
 }
 

@@ -68,14 +68,18 @@ struct File {
       ten += name + column(rows, [&](std::size_t) { return std::string(is_one ? "1" : "0"); });
       sum += name + (is_one ? std::to_string(rows) : "0");
     }
-    return "{\"format\":\"malloc_tracer trace\",\"version\":1,\"writer\":\"\",\"name\":\"\",\"difference\":false,"
-           "\"python_version\":\"\",\"time_ms\":0,\"duration_ns\":0,\"x\":" + unknown + ",\"command\":" + command +
-           ",\"sum\":{" + sum.substr(1) + "},\"strings\":" + strings + ",\"threads\":{" + threads +
-           "},\"allocators\":{\"name\":" + allocators + "},\"files\":{" + files + "},\"functions\":{" + functions +
-           "},\"frames\":{" + frames + "},\"nodes\":{" + nodes + "},\"rows\":{\"node\":" + numbers(rows) +
-           ",\"thread\":" + zeros(rows) + ",\"allocator\":" + zeros(rows) + ten +
-           "},\"timeline\":{\"ns\":[],\"live_bytes\":[]},\"lost\":{\"reason\":[],\"count\":[]},\"sources\":{" + sources +
-           "},\"listing\":{" + listing + ",\"empty_note\":\"\",\"related\":\"none\"}}";
+    return "{\"format\":\"malloc_tracer "
+           "trace\",\"version\":1,\"writer\":\"\",\"name\":\"\",\"difference\":false,"
+           "\"python_version\":\"\",\"time_ms\":0,\"duration_ns\":0,\"x\":" +
+           unknown + ",\"command\":" + command + ",\"sum\":{" + sum.substr(1) +
+           "},\"strings\":" + strings + ",\"threads\":{" + threads +
+           "},\"allocators\":{\"name\":" + allocators + "},\"files\":{" + files +
+           "},\"functions\":{" + functions + "},\"frames\":{" + frames + "},\"nodes\":{" + nodes +
+           "},\"rows\":{\"node\":" + numbers(rows) + ",\"thread\":" + zeros(rows) +
+           ",\"allocator\":" + zeros(rows) + ten +
+           "},\"timeline\":{\"ns\":[],\"live_bytes\":[]},\"lost\":{\"reason\":[],\"count\":[]},"
+           "\"sources\":{" +
+           sources + "},\"listing\":{" + listing + ",\"empty_note\":\"\",\"related\":\"none\"}}";
   }
 };
 
@@ -114,7 +118,8 @@ TEST(JsonMemory, IsBoundedByTheFile) {
 
   File names = tree(star);
   names.strings = column(kNodes, [](std::size_t i) { return "\"" + std::to_string(i) + "\""; });
-  names.files = "\"name\":" + numbers(kNodes) + ",\"kind\":" + column(kNodes, [](std::size_t) { return std::string("\"yours\""); });
+  names.files = "\"name\":" + numbers(kNodes) +
+                ",\"kind\":" + column(kNodes, [](std::size_t) { return std::string("\"yours\""); });
   names.functions = "\"name\":" + numbers(kNodes) + ",\"file\":" + numbers(kNodes);
   names.frames = "\"function\":" + numbers(kNodes) + ",\"line\":" + zeros(kNodes);
   expect_bounded("a function and a file for each node", names);
@@ -141,11 +146,12 @@ TEST(JsonMemory, IsBoundedByTheFile) {
   allocators.allocators = zeros(kNodes);
   expect_bounded("allocators", allocators);
   File sources;
-  sources.sources = "\"file\":" + zeros(kNodes) + ",\"first_line\":" + zeros(kNodes) + ",\"text\":" + empty_texts(kNodes);
+  sources.sources = "\"file\":" + zeros(kNodes) + ",\"first_line\":" + zeros(kNodes) +
+                    ",\"text\":" + empty_texts(kNodes);
   expect_bounded("sources", sources);
   File listing;
-  listing.listing = "\"file\":" + zeros(kNodes) + ",\"first_line\":" + zeros(kNodes) + ",\"last_line\":" + zeros(kNodes) +
-                    ",\"note\":" + empty_texts(kNodes);
+  listing.listing = "\"file\":" + zeros(kNodes) + ",\"first_line\":" + zeros(kNodes) +
+                    ",\"last_line\":" + zeros(kNodes) + ",\"note\":" + empty_texts(kNodes);
   expect_bounded("listing", listing);
   File unused;
   unused.frames = "\"function\":" + zeros(kNodes) + ",\"line\":" + zeros(kNodes);

@@ -88,7 +88,8 @@ TEST(Json, OfNothingIsReadable) {
 }
 
 TEST(Json, SkipsKeysThatItDoesNotKnow) {
-  const std::string text = with(kSmall, "\"name\"", R"("new": [{"a": [], "b": {}}, null, -1.5e3, "x", true], "name")");
+  const std::string text =
+      with(kSmall, "\"name\"", R"("new": [{"a": [], "b": {}}, null, -1.5e3, "x", true], "name")");
   EXPECT_TRUE(read_json(text) == read_json(kSmall));
 }
 
@@ -96,9 +97,11 @@ TEST(Json, SaysWhereAFileIsWrong) {
   const struct {
     const char *from, *to, *error;
   } cases[] = {
-      {"malloc_tracer trace", "x", "is no trace of malloc_tracer: pass a file that trace.save(\"x.json\") has written"},
+      {"malloc_tracer trace", "x",
+       "is no trace of malloc_tracer: pass a file that trace.save(\"x.json\") has written"},
       {"\"version\": 1", "\"version\": 2",
-       "is of version 2 of the format, and this is malloc_tracer 2.0.0, which reads up to 1: install a newer malloc_tracer"},
+       "is of version 2 of the format, and this is malloc_tracer 2.0.0, which reads up to 1: "
+       "install a newer malloc_tracer"},
       {"\"version\": 1", "\"version\": 0", "at byte 49: there is no version 0"},
       {"\"version\": 1", "\"version\": 1.0", "at byte 48: expected a whole number"},
       {"\"version\": 1", "\"version\": 01", "at byte 48: a number begins with 0"},
@@ -109,11 +112,13 @@ TEST(Json, SaysWhereAFileIsWrong) {
       {"\"id\": [4711]", "\"id\": [4711, 1]",
        "the columns of 'threads' differ in length: the file is damaged; save the trace again"},
       {"\"parent\": [0, 0, 1]", "\"parent\": [0, 0, 2]",
-       "'parent', row 2: a node stands before its parent: the file is damaged; save the trace again"},
+       "'parent', row 2: a node stands before its parent: the file is damaged; save the trace "
+       "again"},
       {"\"frame\": [-1, 0, 1]", "\"frame\": [-1, 0, 2]",
        "'nodes', row 2: 'frame' is out of range: the file is damaged; save the trace again"},
       {"\"frame\": [-1, 0, 1]", "\"frame\": [0, 0, 1]",
-       "the first node must be the root: parent 0, frame -1: the file is damaged; save the trace again"},
+       "the first node must be the root: parent 0, frame -1: the file is damaged; save the trace "
+       "again"},
       {"\"function\": [0, 1]", "\"function\": [0, -1]",
        "'frames', row 1: 'function' is out of range: the file is damaged; save the trace again"},
       {"\"line\": [8, 3]", "\"line\": [8, 3000000000]",
@@ -123,25 +128,28 @@ TEST(Json, SaysWhereAFileIsWrong) {
       {"\"live_bytes\": [0, 0, 8057]", "\"live_bytes\": [9223372036854775807, 0, 8057]",
        "the numbers of 'live_bytes' are too large: the file is damaged; save the trace again"},
       {"\"yours\"", "\"ours\"", "at byte 678: 'kind' of a file is yours, library or native"},
-      {"\"none\"", "\"some\"", "at byte 1523: 'related' is none, for_each_file or in_descending_order"},
+      {"\"none\"", "\"some\"",
+       "at byte 1523: 'related' is none, for_each_file or in_descending_order"},
       {"\"writer\": \"malloc_tracer 2.0.0\",", "", "at byte 1494: there is no 'writer'"},
       {"\"writer\"", "\"version\"", "at byte 61: 'version' stands there twice"},
       {"\"load\"", "\"lo\nad\"", "at byte 97: a string holds byte 10, which JSON does not allow"},
       {"\"load\"", "\"lo\xff\"", "at byte 97: a string holds byte 255, which JSON does not allow"},
-      {"\"load\"", "\"\\ud800\"", "at byte 101: a string holds half a character (a lone surrogate)"},
+      {"\"load\"", "\"\\ud800\"",
+       "at byte 101: a string holds half a character (a lone surrogate)"},
       {"\"load\"", "\"\\x\"", "at byte 97: a string holds an unknown escape"},
       {"\"load\"", "\"\\u12\"", "at byte 97: a string holds \\u without its four digits"},
       {"false", "falsy", "at byte 120: expected 'false'"},
   };
-  for (const auto& [from, to, error] : cases) EXPECT_EQ(error_of(with(kSmall, from, to)), error) << to;
+  for (const auto& [from, to, error] : cases)
+    EXPECT_EQ(error_of(with(kSmall, from, to)), error) << to;
   EXPECT_EQ(error_of(kSmall + "x"), "at byte 1526: the trace has ended, but the file goes on");
 }
 
 TEST(Json, SaysThatAFileWasCutOffWhereverThatIs) {
   for (std::size_t size = 0; size < kSmall.size(); ++size) {
-    ASSERT_EQ(error_of(kSmall.substr(0, size)),
-              "at byte " + std::to_string(size) +
-                  ": the file ends in the middle: it was cut off; take it again from where it was written");
+    ASSERT_EQ(error_of(kSmall.substr(0, size)), "at byte " + std::to_string(size) +
+                                                    ": the file ends in the middle: it was cut "
+                                                    "off; take it again from where it was written");
   }
 }
 

@@ -13,15 +13,18 @@ namespace malloc_tracer::test {
 // A trace with few names and lines, so that places recur on one stack; names of every kind.
 inline trace::Trace random_trace(std::mt19937& random, std::size_t max_nodes = 60) {
   const std::vector<std::string> files = {"/a.py", "/lib/b.py", "<frozen c>", "/\xff\xfe.py"};
-  const std::vector<std::string> functions = {"f", "C.g", "\xc3\xa9t\xc3\xa9", "\"\\\x01\n</script>", ""};
+  const std::vector<std::string> functions = {"f", "C.g", "\xc3\xa9t\xc3\xa9",
+                                              "\"\\\x01\n</script>", ""};
   trace::TableMaker maker;
   std::vector<trace::Id> frames;
   for (std::size_t i = 0; i < 8; ++i) {
     const auto kind = i % 4 == 1 ? trace::Kind::kLibrary : trace::Kind::kYours;
-    const trace::Id function = maker.function(functions[random() % 5], maker.file(files[i % 4], kind));
+    const trace::Id function =
+        maker.function(functions[random() % 5], maker.file(files[i % 4], kind));
     frames.push_back(maker.frame(function, 1 + static_cast<int>(random() % 5)));
   }
-  std::vector<trace::Id> threads = {maker.thread("MainThread", 7), maker.thread("side", 1ULL << 40)};
+  std::vector<trace::Id> threads = {maker.thread("MainThread", 7),
+                                    maker.thread("side", 1ULL << 40)};
   std::vector<trace::Id> allocators = {maker.allocator("malloc"), maker.allocator("python object")};
   std::vector<trace::Id> nodes = {0};
   const std::size_t size = random() % max_nodes;

@@ -308,7 +308,8 @@ TEST(Build, SortsByTotalLiveThenTotalAllocatedThenPlace) {
   maker.row(maker.node(0, g, 7), freed(90));
   const Trace trace = build(maker.snapshot);
   Names places;
-  for (const Line& line : trace.lines) places.push_back(line.file.str() + std::to_string(line.number));
+  for (const Line& line : trace.lines)
+    places.push_back(line.file.str() + std::to_string(line.number));
   EXPECT_EQ(places, (Names{"/b.py1", "/a.py9", "/a.py7", "/a.py8", "/b.py2", "/b.py3"}));
   EXPECT_EQ(names(trace.functions), (Names{"f", "g"}));
   EXPECT_EQ(names(trace.files), (Names{"/b.py", "/a.py"}));

@@ -71,7 +71,8 @@ TEST(Diff, SubtractsAllTenNumbers) {
 
 TEST(Diff, OfShiftedLinesIsNoChange) {
   const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}}, kOld);
-  const Trace later = trace_of({{"f", 12, 10}, {"f", 13, 9}}, "import os\n" + std::string(9, '\n') + kOld);
+  const Trace later =
+      trace_of({{"f", 12, 10}, {"f", 13, 9}}, "import os\n" + std::string(9, '\n') + kOld);
   EXPECT_EQ(changes(later, earlier), (Changes{{12, 0}, {13, 4}}));
 }
 
@@ -89,7 +90,8 @@ TEST(Diff, TellsEqualLinesApartByWhereTheyStand) {
   const std::string old_text = "def f():\n    x = []\n    g()\n    x = []\n";
   const Trace earlier = trace_of({{"f", 2, 10}, {"f", 4, 20}}, old_text);
   // A line of the same text was put before both.
-  const Trace later = trace_of({{"f", 3, 10}, {"f", 5, 20}}, "def f():\n    h()\n    x = []\n    g()\n    x = []\n");
+  const Trace later = trace_of({{"f", 3, 10}, {"f", 5, 20}},
+                               "def f():\n    h()\n    x = []\n    g()\n    x = []\n");
   EXPECT_EQ(changes(later, earlier), (Changes{{3, 0}, {5, 0}}));
 }
 
@@ -111,7 +113,8 @@ TEST(Diff, DoesNotMatchLinesOfOtherFunctions) {
 
 TEST(Diff, MatchesByNumberWithoutText) {
   const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}}, kOld);
-  EXPECT_EQ(changes(trace_of({{"f", 2, 11}, {"f", 4, 5}}, ""), earlier), (Changes{{2, 1}, {4, 5}, {-3, -5}}));
+  EXPECT_EQ(changes(trace_of({{"f", 2, 11}, {"f", 4, 5}}, ""), earlier),
+            (Changes{{2, 1}, {4, 5}, {-3, -5}}));
 }
 
 TEST(Diff, MatchesAFileThatHasMovedAlone) {
@@ -127,7 +130,8 @@ TEST(Diff, AddsWhatWasLostInBoth) {
   Trace later = trace_of({}, ""), earlier = trace_of({}, "");
   later.lost = {{"full", 1}};
   earlier.lost = {{"full", 2}};
-  EXPECT_EQ(diff(later, earlier).lost, (decltype(later.lost){{"full", 1}, {"full (earlier trace)", 2}}));
+  EXPECT_EQ(diff(later, earlier).lost,
+            (decltype(later.lost){{"full", 1}, {"full (earlier trace)", 2}}));
 }
 
 TEST(Diff, RefusesDifferences) {

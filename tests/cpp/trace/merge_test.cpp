@@ -58,7 +58,8 @@ TEST(Merge, OfOneIsThatOne) {
 }
 
 TEST(Merge, OfOneAndEmptyOnesKeepsTheTimeline) {
-  const Trace a = trace_of(10), empty = build(snapshot::Snapshot{"load", 0, {}, {{}}, {}, {}, {}, {}});
+  const Trace a = trace_of(10),
+              empty = build(snapshot::Snapshot{"load", 0, {}, {{}}, {}, {}, {}, {}});
   const std::vector<const Trace*> traces = {&empty, &a, &empty};
   const Trace sum = merge(traces);
   ASSERT_EQ(sum.timeline.size(), 1U);

@@ -1,0 +1,90 @@
+"""The report of `malloc-tracer run`: to stderr, or to a file."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from .. import MallocTracerError, merge
+from .._color import wants_color
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .._trace import Trace
+    from ._recorder import Result
+
+_COLORS = {"auto": None, "always": True, "never": False}
+
+
+def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse.Namespace, stream: Any) -> None:
+    """Writes `results` as the options say; `missing` are sentences about targets that were not found."""
+    for sentence in missing:
+        stream.write(f"malloc-tracer: {sentence}\n")
+    if not results:
+        return
+    if arguments.format == "text":
+        color = None if arguments.output else _COLORS[arguments.color]
+        text = _text(results, arguments.columns, wants_color(color, None if arguments.output else stream))
+        _put(text, arguments.output, stream)
+    else:
+        _put(_one(results).report(arguments.format), arguments.output, stream)
+    stream.flush()
+
+
+def _text(results: Sequence[Result], columns: Sequence[str], color: bool) -> str:
+    out = io.StringIO()
+    for result in results:
+        title = _title(result)
+        out.write(f"\x1b[1m{title}\x1b[0m\n" if color else title + "\n")
+        if result.calls or result.kind == "program":
+            result.trace.print(out, columns=columns, color=color)
+        out.write("\n")
+    return out.getvalue()
+
+
+def _title(result: Result) -> str:
+    name, file, _ = result.place
+    if result.kind == "program":
+        return f"{file or 'program'}: {_many(result.calls, 'process', 'processes')}"
+    if result.kind == "scope":
+        return f"Scope {name!r}: {_many(result.calls, 'time', 'times')}"
+    return f"{name}: " + (_many(result.calls, "call", "calls") if result.calls else "never called")
+
+
+def _many(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
+
+
+def _one(results: Sequence[Result]) -> Trace:
+    """Returns the one trace that a file holds: the whole program, or the sum of the functions."""
+    # Profiles and scopes record what these have recorded already; to count it twice would be wrong.
+    traces = [result.trace for result in results if result.kind in ("program", "function")]
+    traces = traces or [result.trace for result in results]
+    return traces[0] if len(traces) == 1 else merge(traces)
+
+
+def _put(report: str | bytes, output: str, stream: Any) -> None:
+    raw = report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace")
+    if output:
+        _write_file(output, raw)
+    else:
+        stream.flush()
+        stream.buffer.write(raw)
+
+
+def _write_file(output: str, raw: bytes) -> None:
+    try:
+        with open(output, "wb") as file:
+            file.write(raw)
+    except OSError as error:
+        import tempfile
+
+        name = os.path.basename(output)
+        with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix="-" + name, delete=False) as kept:
+            kept.write(raw)
+        reason = error.strerror or error
+        raise MallocTracerError(f"cannot write {output}: {reason}; nothing is lost, it is in {kept.name}") from error

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Fork while another thread holds a lock of the engine: the child does not have that thread, and
+// yet opens scopes of its own, whose numbers are right.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "capture/engine_test.hpp"
+
+namespace malloc_tracer::capture {
+namespace {
+
+using snapshot::Snapshot;
+using test::call;
+using test::EngineTest;
+using test::Program;
+using test::stacks;
+using test::total;
+
+// Calls `body` while another thread holds the lock.
+template <class Body>
+void while_held(memory::SpinLock& lock, Body body) {
+  std::atomic<bool> held{false}, done{false};
+  std::thread holder([&] {
+    lock.lock();
+    held = true;
+    while (!done) std::this_thread::yield();
+    lock.unlock();
+  });
+  while (!held) std::this_thread::yield();
+  body();
+  done = true;
+  holder.join();
+}
+
+class ForkTest : public EngineTest {
+ protected:
+  void SetUp() override {
+    EngineTest::SetUp();
+    close_scope(open_scope(true));  // from the first scope on the engine watches forks
+  }
+  static void expect_right_numbers() {
+    for (int round = 0; round < 3; round++) {
+      const ScopeRef scope = open_scope(true);
+      ASSERT_NE(scope.id, 0u);
+      activate(scope, here(), {});
+      Program program;
+      program.alloc(101, 10).at(call(program.bottom(), "f")).alloc(102, 20).free(101);
+      program.at(call(program.bottom(), "g")).realloc(102, 103, 40);
+      const Snapshot snapshot = snapshot_of(scope);
+      EXPECT_EQ(total(snapshot).live_bytes, 40);
+      EXPECT_EQ(total(snapshot).allocated_bytes, 70);
+      EXPECT_EQ(total(snapshot).freed_bytes, 30);
+      EXPECT_EQ(stacks(snapshot).at("g").live_bytes, 40);
+      EXPECT_TRUE(snapshot.lost.empty());
+      program.free(103);
+      close_scope(scope);
+    }
+  }
+  // The child begins anew, and so may its own child.
+  static void expect_children_work() {
+    EXPECT_TRUE(in_child([] {
+      expect_right_numbers();
+      EXPECT_TRUE(in_child([] { expect_right_numbers(); }));
+    }));
+  }
+};
+
+TEST_F(ForkTest, WithoutAScope) { expect_children_work(); }
+
+TEST_F(ForkTest, WhileTheWorldIsHeld) {
+  while_held(engine.world, [] { expect_children_work(); });
+}
+
+TEST_F(ForkTest, WhileAnAccountIsBeingMade) {
+  while_held(engine.intern, [] { expect_children_work(); });
+}
+
+TEST_F(ForkTest, WhileAPathIsBeingMade) {
+  while_held(engine.tree.lock(), [] { expect_children_work(); });
+}
+
+}  // namespace
+}  // namespace malloc_tracer::capture

@@ -1,0 +1,208 @@
+"""Limits that are hit: the program goes on, `lost` says what is missing, and all other numbers stay exact."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+from engine import check, nodes, own_lines, path_of, trace_call
+from test_engine_process import program, python
+
+HEAD = b"".__sizeof__()
+
+
+@pytest.mark.parametrize("mebibytes", [100, 400, 2000, 10_000])
+def test_little_address_space_before_the_first_scope(mebibytes):
+    """The tracer works or says exactly what is missing; the program has the rest of its memory either way."""
+    output = python(
+        f"""
+        import resource, sys
+        with open("/proc/self/statm") as statm: used = int(statm.read().split()[0]) * 4096
+        resource.setrlimit(resource.RLIMIT_AS, (used + ({mebibytes} << 20),) * 2)
+        from engine import check, nonzero, trace_call
+        from test_engine_process import block, ONE_BLOCK
+        data, it = trace_call(block)
+        print(nonzero(data.sum) == ONE_BLOCK, data.lost)
+        print(len(bytearray({mebibytes} << 18)) == {mebibytes} << 18)
+        """
+    )
+    no_page_map = "False {'allocations not recorded (no memory for the page map)': 1}"
+    assert output == f"{'True {}' if mebibytes >= 10_000 else no_page_map}\nTrue\n"
+
+
+def test_address_space_that_ends_inside_a_scope():
+    output = python(
+        program("""
+        import resource
+        def limit(bytes_more):
+            with open("/proc/self/statm") as statm: used = int(statm.read().split()[0]) * 4096
+            resource.setrlimit(resource.RLIMIT_AS, (used + bytes_more, resource.RLIM_INFINITY))
+        def fills():
+            failed, rows = 0, []
+            for i in range(300):
+                try:
+                    rows.append(bytearray(4 << 20))
+                except MemoryError:
+                    failed += 1
+            return failed, rows
+        handle.enter()
+        limit(400 << 20)  # less than a new part of the page map needs
+        failed, rows = fills()
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+        it = block()
+        handle.leave()
+        data = result_of(handle)
+        missing = sum(data.lost.values())
+        large = sum(line.self.live_bytes for line in data.lines if line.function == "fills") >> 22
+        print(failed > 100, len(rows) - missing <= large <= len(rows), 300 - len(rows) == failed)
+        print([nonzero(line.self) == ONE_BLOCK for line in data.lines if line.function == "block"])
+        del rows
+        print(nonzero(check(trace_call(block)[0]).sum) == ONE_BLOCK)
+        """)
+    )
+    assert output == "True True True\n[True]\nTrue\n"
+
+
+def in_a_large_stack(body):
+    """Calls body in a thread with 512 MiB of stack."""
+    results = []
+    before = threading.stack_size(512 << 20)
+    try:
+        thread = threading.Thread(target=lambda: results.append(body()))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    return results[0]
+
+
+def down(depth, rows):
+    if depth > 0:
+        return down(depth - 1, rows)
+    size = 1000
+    rows.append(b"x" * size)
+
+
+@pytest.fixture
+def deep_recursion():
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(60_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("deep_recursion")
+@pytest.mark.parametrize("again", [1, 3])
+def test_a_recursion_50000_deep(again):
+    def run():
+        rows = [None] * 0
+        for _ in range(again):
+            down(50_000, rows)
+        return rows
+
+    data, rows = in_a_large_stack(lambda: trace_call(run))
+    line = own_lines(check(data), down)[4].self
+    assert line.allocated_bytes - line.live_bytes == line.freed_bytes
+    deepest = [
+        node
+        for node in nodes(data)
+        if node.frame.function == "down" and node.frame.line == down.__code__.co_firstlineno + 4
+    ]
+    assert len({len(path_of(node)) for node in deepest}) == 1
+    assert len(path_of(deepest[0])) == 50_002
+    assert sum(node.self.live_bytes for node in deepest) >= again * (1000 + HEAD)
+    assert len(rows) == again
+
+
+@pytest.mark.usefixtures("deep_recursion")
+def test_a_recursion_that_overflows():
+    sys.setrecursionlimit(20_000)
+
+    def endless(n):
+        return endless(n + 1)
+
+    def run():
+        try:
+            endless(0)
+        except RecursionError:
+            return b"x" * len(ROWS)
+
+    data, it = trace_call(run)
+    check(data)
+    assert [node.self.live_count for node in nodes(data) if node.frame.line == run.__code__.co_firstlineno + 4][:1] == [
+        1
+    ]
+
+
+ROWS = [0] * 5000
+
+
+def test_100000_distinct_call_paths():
+    """Binary trees of calls: each leaf's path is another sequence of two functions."""
+    depth = 15  # 65,536 leaves below 131,070 calls
+
+    def left(n):
+        if n:
+            left(n - 1)
+            right(n - 1)
+        else:
+            leaf()
+
+    def right(n):
+        if n:
+            left(n - 1)
+            right(n - 1)
+        else:
+            leaf()
+
+    rows = [None] * (2 << depth)
+    at = iter(range(len(rows)))
+    size = 100
+
+    def leaf():
+        rows[next(at)] = b"x" * size
+
+    def run():
+        left(depth)
+        right(depth)
+
+    data, _ = trace_call(run)
+    assert data.lost == {}
+    leaves = [node for node in nodes(data) if node.frame.function.endswith("leaf") and node.self.live_bytes >= 100]
+    assert len(leaves) == 2 << depth
+    assert {node.self.live_bytes - 100 - HEAD for node in leaves} <= {0, 32}  # an integer over 256 stays with some
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 2**31, 2**33])
+def test_sizes_from_nothing_to_8_gibibytes(size):
+    """Address space only: nothing touches the memory."""
+    output = python(
+        program(f"""
+        import ctypes
+        from engine import allocator, kept
+        malloc = ctypes.CDLL(None)
+        malloc.malloc.restype = ctypes.c_void_p
+        malloc.malloc.argtypes = [ctypes.c_size_t]
+        malloc.free.argtypes = [ctypes.c_void_p]
+        raw = ctypes.pythonapi.PyMem_RawMalloc
+        raw.restype, raw.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        raw_free = ctypes.pythonapi.PyMem_RawFree
+        raw_free.argtypes = [ctypes.c_void_p]
+        def makes(count): return [raw({size}) for _ in range(count)]
+        def frees(blocks):
+            for each in blocks: raw_free(each)
+        frees(makes(1))
+        data, blocks = trace_call(makes, 2)
+        assert None not in blocks
+        expected = {{name: value for name, value in kept(2, {size}).items() if value}}
+        print(allocator(check(data), "python raw") == expected)
+        frees(blocks)
+        def both(): frees(makes(2))
+        data, _ = trace_call(both)
+        numbers = allocator(check(data), "python raw")
+        print(numbers.get("freed_bytes", 0) == 2 * {size}, numbers["freed_count"], numbers.get("live_count", 0))
+        """)
+    )
+    assert output == "True\nTrue 2 0\n"
