@@ -52,8 +52,8 @@ def test_hazards_compiled_just_in_time():
         timeout=240,
         check=False,
     )
-    assert " JIT " in done.stdout, done.stderr
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout}{done.stderr}"
+    assert " JIT " in done.stdout
 
 
 class Plain:
