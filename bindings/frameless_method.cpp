@@ -68,7 +68,7 @@ void leave_traceback() {
 
 // Before 3.11 a function's first call makes a frame, which it keeps: so that this does not happen
 // inside a scope with a function of ours.
-void keep_frame([[maybe_unused]] nb::object function) {
+void keep_frame([[maybe_unused]] const nb::object& function) {
 #if PY_VERSION_HEX < 0x030b0000
   auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function.ptr()));
   PyFrameObject* frame =

@@ -35,9 +35,9 @@ std::string collapsed(const trace::Trace& trace) {
   // Depth first, so that the text of a path is that of its parent and one frame.
   std::vector<std::pair<trace::Id, std::size_t>> left;  // node, length of its parent's path
   const auto visit_children = [&](const trace::Node& node) {
-    for (auto child = node.children.rbegin(); child != node.children.rend(); ++child) {
-      left.emplace_back(*child, path.size());
-    }
+    const auto first = static_cast<std::ptrdiff_t>(left.size());
+    for (const trace::Id child : node.children) left.emplace_back(child, path.size());
+    std::reverse(left.begin() + first, left.end());
   };
   visit_children(trace.nodes[0]);
   while (!left.empty()) {

@@ -46,7 +46,7 @@ std::string html_report(const trace::Trace& trace) {
   std::string html(page.substr(0, table));
   html += html_table(trace);
   html += page.substr(table + kStaticMark.size(), data - table - kStaticMark.size());
-  html += "<script type=\"application/json\" id=\"trace\" data-encoding=\"identity\">";
+  html += R"(<script type="application/json" id="trace" data-encoding="identity">)";
   html += harmless(json_report(trace));
   html += "</script>";
   html += page.substr(data + kTraceMark.size());

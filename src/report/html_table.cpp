@@ -104,7 +104,7 @@ class Table {
     for (const Column& column : kColumns) {
       out_ += std::string("<th align=\"right\">") + column.title + "</th>";
     }
-    out_ += "<th align=\"left\" style=\"text-align:left\">Source</th></tr></thead><tbody>";
+    out_ += R"(<th align="left" style="text-align:left">Source</th></tr></thead><tbody>)";
   }
 
   void end(std::int64_t left_out) {
@@ -117,7 +117,7 @@ class Table {
     out_ += "<tr><td align=\"right\">" + place + "</td>";
     for (const Column& column : kColumns) cell(column, self);
     text = text.substr(0, kMaxText);
-    out_ += "<td align=\"left\" style=\"text-align:left\"><code style=\"white-space:pre\">" +
+    out_ += R"(<td align="left" style="text-align:left"><code style="white-space:pre">)" +
             html_text(text) + "</code></td></tr>";
   }
 

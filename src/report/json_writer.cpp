@@ -125,6 +125,8 @@ class Writer {
 
   template <class Value>
   struct Column {
+    Column(std::string_view column_name, Value column_value)
+        : name(column_name), value(std::move(column_value)) {}
     std::string_view name;
     Value value;
   };

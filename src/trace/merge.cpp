@@ -29,13 +29,13 @@ void agree(Value& value, const Value& other) {
 }
 
 void add_lost(Trace& sum, const Trace& trace) {
-  for (const auto& [reason, count] : trace.lost) {
-    const auto same = [&](const auto& entry) { return entry.first == reason; };
+  for (const auto& lost : trace.lost) {
+    const auto same = [&](const auto& entry) { return entry.first == lost.first; };
     const auto found = std::find_if(sum.lost.begin(), sum.lost.end(), same);
     if (found == sum.lost.end()) {
-      sum.lost.emplace_back(reason, count);
+      sum.lost.push_back(lost);
     } else {
-      found->second += count;
+      found->second += lost.second;
     }
   }
 }

@@ -18,7 +18,8 @@ constexpr Id kNone = std::numeric_limits<Id>::max();
 template <class Place>
 class Tally {
  public:
-  Tally(std::vector<Place>& list) : places_(list), open_(list.size()), is_used_(list.size()) {}
+  explicit Tally(std::vector<Place>& list)
+      : places_(list), open_(list.size()), is_used_(list.size()) {}
 
   // `total` takes a block at the outermost occurrence only, so that recursion counts it once.
   void enter(Id place, const Node& node) {
