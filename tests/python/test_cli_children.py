@@ -3,6 +3,7 @@
 import pytest
 
 from command_line import CommandLine, numbers
+from sizes import ARGUMENT, array
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_function_in_a_child(cli, way):
     assert (done.code, done.out.splitlines()[-1]) == (0, "done")
     # One call, in the child; the parent has made none. 10 + 1 bytes, the object, and the argument tuple.
     assert done.err.splitlines()[0] == "work: 1 call", done.err
-    assert numbers(done.err, "# work")[2:] == ["115 B", "3"]
+    assert numbers(done.err, "# work")[2:] == [f"{array(10) + ARGUMENT} B", "3"]
 
 
 @pytest.mark.parametrize("target", ["__main__:work", "program.py:wor*"])
@@ -86,7 +87,7 @@ def test_whole_program_with_its_children(cli, way):
     done = cli.run("--children", path, way, PYTHONWARNINGS="ignore")
     processes = 3 if way == "nested" else 2
     assert done.err.splitlines()[0] == f"{path}: {processes} processes", done.err
-    assert numbers(done.err, "# work")[2:] == ["115 B", "3"]
+    assert numbers(done.err, "# work")[2:] == [f"{array(10) + ARGUMENT} B", "3"]
 
 
 def test_without_children_a_child_is_not_reported_and_reports_nothing(cli):

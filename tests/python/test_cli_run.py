@@ -11,6 +11,7 @@ import time
 import pytest
 
 from command_line import ENVIRONMENT, CommandLine, numbers
+from sizes import ARGUMENT, array
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_end_is_pythons(cli, code):
             assert done.err.startswith(lines[0])
 
 
-@pytest.mark.parametrize("arguments", [["nowhere.py"], ["-m", "nowhere"], ["-m", "json"], ["folder"]])
+@pytest.mark.parametrize("arguments", [["nowhere.py"], ["-m", "nowhere"], ["-m", "concurrent"], ["folder"]])
 def test_program_that_is_not_there(cli, arguments):
     (cli.folder / "folder").mkdir()
     expected, done = cli.python(*arguments), cli.run(*arguments)
@@ -153,8 +154,11 @@ def test_whole_program(cli):
     )
     trace = cli.trace(path)
     assert trace.name == "app.py"
-    assert [trace.line(path, number).self.live_bytes for number in (3, 4)] == [1057, 0]
-    assert [trace.line(path, number).self.allocated_bytes for number in (3, 4)] == [1057 + 48, 557 + 48]
+    assert [trace.line(path, number).self.live_bytes for number in (3, 4)] == [array(1000), 0]
+    assert [trace.line(path, number).self.allocated_bytes for number in (3, 4)] == [
+        array(1000) + ARGUMENT,
+        array(500) + ARGUMENT,
+    ]
     assert {node.frame.function for node in trace.root.children} == {"<module>"}
 
 
@@ -196,8 +200,9 @@ def test_one_listing_for_each_function(cli):
         "helper: 1 call",
     ]
     assert numbers(done.err, "# work") == ["3.2 KiB", "3.2 KiB", "3.3 KiB", "10"]
-    assert numbers(done.err, "# fill") == ["0 B", "205 B", "820 B", "12"]
-    assert numbers(done.err, "# helper") == ["134 B", "182 B", "182 B", "3"]
+    one = array(100) + ARGUMENT
+    assert numbers(done.err, "# fill") == ["0 B", f"{one} B", f"{4 * one} B", "12"]
+    assert numbers(done.err, "# helper") == [f"{array(77)} B", *[f"{array(77) + ARGUMENT} B"] * 2, "3"]
 
 
 def test_function_of_a_module_that_is_imported_later_or_elsewhere(cli):
@@ -208,7 +213,7 @@ def test_function_of_a_module_that_is_imported_later_or_elsewhere(cli):
     for target in ("package:far", "star:far", "package.inside:far", "package/inside.py:far", "package.inside:f*"):
         done = cli.run("-f", target, path)
         assert done.err.splitlines()[0] == "far: 1 call", target
-        assert numbers(done.err, "return bytearray(9)") == ["0 B", "114 B", "114 B", "3"]
+        assert numbers(done.err, "return bytearray(9)") == ["0 B", *[f"{array(9) + ARGUMENT} B"] * 2, "3"]
 
 
 def test_function_of_a_module_that_was_imported_before(cli):
@@ -291,7 +296,7 @@ def test_output_file_and_formats(cli):
     assert (done.out, done.err) == ("", "")
     assert out.read_text().startswith("work: 1 call\n<< Target traces >>\n")
     trace = cli.trace("-f", "app.py:work", "-f", "other:helper", path)
-    assert (trace.live_bytes, trace.allocated_count) == (3 * 1057 + 64 + 134, 13)
+    assert (trace.live_bytes, trace.allocated_count) == (3 * array(1000) + sys.getsizeof((0, 0, 0)) + array(77), 13)
     done = cli.run("--format", "json", "-f", "app.py:work", path)
     saved = json.loads(done.err)
     assert (saved["name"], done.out) == ("work", "")
@@ -356,7 +361,7 @@ def test_profiles_and_scopes_join(cli):
     assert done.out == "True 3\n"
     titles = [line for line in done.err.splitlines() if line.endswith((" call", " calls", " called", " times"))]
     assert titles == ["load: 2 calls", "load: 2 calls", "Scope 'step': 100 times"]
-    assert numbers(done.err, "# step")[2:] == ["11.2 KiB", "300"]
+    assert numbers(done.err, "# step")[2:] == [f"{(array(10) + ARGUMENT) / 10.24:.1f} KiB", "300"]
     # A file holds one trace, and a block counts once in it.
     assert cli.trace("-f", "app.py:load", path).allocated_count == 6
     done = cli.run(path)
@@ -387,6 +392,11 @@ except ValueError: pass
 # Interruption
 
 
+def heed_interrupts():
+    """What a shell starts in the background ignores SIGINT, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_control_c_reports_what_was_seen(cli):
     path = cli.file(
         "app.py",
@@ -400,13 +410,20 @@ def test_control_c_reports_what_was_seen(cli):
         text=True,
         env=ENVIRONMENT,
         cwd=cli.folder,
+        preexec_fn=heed_interrupts,
     )
     assert process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert "KeyboardInterrupt\nwork: 1 call\n" in err
     assert numbers(err, "# work") == ["1.0 KiB", "1.1 KiB", "1.1 KiB", "3"]
-    plain = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    plain = subprocess.Popen(
+        [sys.executable, path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
     plain.stdout.readline()
     plain.send_signal(signal.SIGINT)
     assert process.returncode == plain.wait(timeout=30)

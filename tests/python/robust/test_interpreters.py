@@ -97,6 +97,8 @@ print(nonzero(check(trace_call(block)[0]).sum) == ONE_BLOCK)
 @pytest.mark.parametrize("kind", ["shared", "own"])
 def test_the_other_interpreter_is_there_when_python_ends_with_a_scope_open(kind):
     output = interpreters(f"""
+import warnings
+warnings.simplefilter("ignore")  # from 3.14 on Python warns of what is still there
 other = make({kind!r})
 run(other, {WORK!r})
 handle.enter()
