@@ -57,7 +57,9 @@ def test_address_space_that_ends_inside_a_scope():
         missing = sum(data.lost.values())
         large = sum(line.self.live_bytes for line in data.lines if line.function == "fills") >> 22
         print(failed > 100, len(rows) - missing <= large <= len(rows), 300 - len(rows) == failed)
-        print([nonzero(line.self) == ONE_BLOCK for line in data.lines if line.function == "block"])
+        # Its share of the peak is left open: an exception may have made the peak before.
+        lines = [line.self for line in data.lines if line.function == "block"]
+        print([(n.live_bytes, n.live_count) == (ONE_BLOCK["live_bytes"], 1) for n in lines])
         del rows
         print(nonzero(check(trace_call(block)[0]).sum) == ONE_BLOCK)
         """)
