@@ -137,7 +137,6 @@ struct alignas(64) Engine {
   memory::SpinLock world;
   std::uint64_t scope_serial = 0;
   std::uint32_t open_scopes = 0;
-  bool fork_watched = false;
   void (*session_hook)(bool open) =
       nullptr;  // hooks are switched on before the first scope and off after the last
 

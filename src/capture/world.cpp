@@ -398,8 +398,6 @@ void after_fork_in_child() {
 }  // namespace
 
 void begin_session() noexcept {
-  if (!engine.fork_watched) platform::at_fork(after_fork_in_child);
-  engine.fork_watched = true;
   engine.sample_interval = Engine::kFirstSampleInterval;
   if (engine.session_hook != nullptr) engine.session_hook(true);
 }
@@ -423,6 +421,7 @@ bool start_engine() noexcept {
   if (!ready) return false;
   // The first scopes must not depend on memory that the program may have used up by then.
   engine.pool.deallocate(engine.pool.allocate(sizeof(ScopeId)), sizeof(ScopeId));
+  platform::at_fork(after_fork_in_child);
   engine.main.main = true;
   engine.started = true;
   return true;
