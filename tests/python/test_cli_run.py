@@ -14,6 +14,10 @@ from command_line import ENVIRONMENT, CommandLine, numbers
 from sizes import ARGUMENT, array
 
 
+def kib(size):
+    return f"{size / 1024:.1f} KiB"
+
+
 @pytest.fixture
 def cli(tmp_path):
     return CommandLine(tmp_path)
@@ -171,7 +175,7 @@ def test_threads_and_exit_handlers_belong_to_the_program(cli):
         "atexit.register(last)\nthreading.Thread(target=late).start()\n",
     )
     trace = cli.trace(path)
-    assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [1057 + 32, 2057]
+    assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [array(1000) + 32, array(2000)]
     current = cli.trace("--threads", "current", path)
     assert [current.line(path, number).self.live_bytes for number in (5, 7)] == [0, 2057]
 
@@ -199,7 +203,8 @@ def test_one_listing_for_each_function(cli):
         "never: never called",
         "helper: 1 call",
     ]
-    assert numbers(done.err, "# work") == ["3.2 KiB", "3.2 KiB", "3.3 KiB", "10"]
+    live = 3 * array(1000) + sys.getsizeof((0, 0, 0))
+    assert numbers(done.err, "# work") == [kib(live), kib(live + ARGUMENT), kib(live + 3 * ARGUMENT), "10"]
     one = array(100) + ARGUMENT
     assert numbers(done.err, "# fill") == ["0 B", f"{one} B", f"{4 * one} B", "12"]
     assert numbers(done.err, "# helper") == [f"{array(77)} B", *[f"{array(77) + ARGUMENT} B"] * 2, "3"]
@@ -361,7 +366,7 @@ def test_profiles_and_scopes_join(cli):
     assert done.out == "True 3\n"
     titles = [line for line in done.err.splitlines() if line.endswith((" call", " calls", " called", " times"))]
     assert titles == ["load: 2 calls", "load: 2 calls", "Scope 'step': 100 times"]
-    assert numbers(done.err, "# step")[2:] == [f"{(array(10) + ARGUMENT) / 10.24:.1f} KiB", "300"]
+    assert numbers(done.err, "# step")[2:] == [kib(100 * (array(10) + ARGUMENT)), "300"]
     # A file holds one trace, and a block counts once in it.
     assert cli.trace("-f", "app.py:load", path).allocated_count == 6
     done = cli.run(path)

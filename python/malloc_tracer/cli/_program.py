@@ -66,7 +66,11 @@ def of_script(path: str, arguments: Sequence[str]) -> Program:
         raise SystemExit(2) from None
     if code is None:
         code = compile(source, full, "exec", dont_inherit=True)
-    return Program(code, __file__=full, __cached__=None, __loader__=SourceFileLoader("__main__", full))
+    return Program(code, __file__=full, **_cached(None), __loader__=SourceFileLoader("__main__", full))
+
+
+def _cached(path: str | None) -> dict[str, Any]:
+    return {"__cached__": path} if sys.version_info < (3, 15) else {}  # 3.15 has none
 
 
 def of_module(name: str, arguments: Sequence[str]) -> Program:
@@ -161,7 +165,7 @@ def _of_details(path: str, module: str = "") -> Program:
         code,
         module,
         __file__=spec.origin,
-        __cached__=spec.cached,
+        **_cached(spec.cached),
         __loader__=spec.loader,
         __package__=spec.parent,
         __spec__=spec,

@@ -80,6 +80,8 @@ OBSERVERS = {
         assert any(entry.code is deeper.__code__ for entry in profile.getstats())
     """,
     "profile": """
+        import warnings
+        warnings.simplefilter("ignore")  # deprecated from 3.15 on
         import profile
         namespace = {"seen": seen}
         profile.Profile().runctx("with_it = seen()", namespace, namespace)
