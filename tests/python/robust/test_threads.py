@@ -163,8 +163,8 @@ def test_signals_whose_c_handlers_map_memory_inside_the_hook(signals):
         assert {name: own[at].get(name) for name in python_only} == {
             name: expected[at].get(name) for name in python_only
         }
-    last = own_lines(data, block)[2].self  # the handlers' mappings may have made the peak elsewhere
-    assert (last.live_count, last.live_bytes, last.allocated_count) == (1, BLOCK_BYTES, 1)
+    last = own_lines(data, block)[2].self  # a handler that came outside of a hook may have mapped there, too
+    assert (last.live_count, last.live_bytes) == (1, BLOCK_BYTES)
 
 
 def test_signals_whose_python_handlers_allocate():
