@@ -5,21 +5,10 @@ import linecache
 import pytest
 
 import malloc_tracer
+from engine import COUNTERS
 from malloc_tracer import MallocTracerError
 from sizes import array
 
-NUMBERS = [
-    "live_bytes",
-    "live_count",
-    "peak_bytes",
-    "peak_count",
-    "allocated_bytes",
-    "allocated_count",
-    "freed_bytes",
-    "freed_count",
-    "temporary_count",
-    "reallocated_count",
-]
 BEFORE = """
 def load(n):
     first = bytearray(n)
@@ -96,7 +85,7 @@ def test_a_difference_is_an_ordinary_trace(tmp_path):
     new = traced(tmp_path, BEFORE, lambda space: space["load"](3000))
     difference = old.diff(new)
     assert difference.live_bytes == -2000 == difference.root.total.live_bytes
-    for name in NUMBERS:
+    for name in COUNTERS:
         assert getattr(difference, name) == getattr(old, name) - getattr(new, name), name
         for places in (difference.lines, difference.functions, difference.files, difference.threads):
             assert sum(getattr(place.self, name) for place in places) == getattr(difference, name), name
@@ -131,7 +120,7 @@ def test_a_sum_has_every_number_of_its_parts(tmp_path):
     one = traced(tmp_path, BEFORE, lambda space: space["load"](1000))
     two = traced(tmp_path, BEFORE, both)
     total = malloc_tracer.merge([one, two, two])
-    for name in NUMBERS:
+    for name in COUNTERS:
         assert getattr(total, name) == getattr(one, name) + 2 * getattr(two, name), name
         for places in (total.lines, total.functions, total.files, total.threads, total.allocators):
             assert sum(getattr(place.self, name) for place in places) == getattr(total, name), name

@@ -18,21 +18,10 @@ from pathlib import Path
 import pytest
 
 import malloc_tracer
+from engine import COUNTERS
 
 ROOT = Path(__file__).parents[2]
 VIEWERS = Path(os.environ.get("MALLOC_TRACER_VIEWERS", ROOT / "build/test/viewers"))
-NUMBERS = [
-    "live_bytes",
-    "live_count",
-    "peak_bytes",
-    "peak_count",
-    "allocated_bytes",
-    "allocated_count",
-    "freed_bytes",
-    "freed_count",
-    "temporary_count",
-    "reallocated_count",
-]
 PPROF = {
     "alloc_space": "allocated_bytes",
     "alloc_objects": "allocated_count",
@@ -247,7 +236,7 @@ def test_the_importer_of_speedscope_reads_every_number(trace, tmp_path):
     bundle = viewer_file("speedscope-*.js", VIEWERS / "node_modules/speedscope/dist/release")
     path = saved(trace, tmp_path, "speedscope")
     profiles = json.loads(ran(node, Path(__file__).with_name("read_speedscope.mjs"), bundle, path))
-    assert [profile["name"] for profile in profiles] == NUMBERS
+    assert [profile["name"] for profile in profiles] == list(COUNTERS)
     for profile in profiles:
         expected = Counter()
         for node in nodes(trace):
@@ -311,7 +300,7 @@ def test_dhat_has_a_point_for_each_node(trace):
             getattr(node.self, key) for key in keys
         ]
         for node in nodes(trace)
-        if any(getattr(node.self, key) for key in NUMBERS)
+        if any(getattr(node.self, key) for key in COUNTERS)
     }
     assert found == expected
 

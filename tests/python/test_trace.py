@@ -7,21 +7,8 @@ import threading
 import pytest
 
 import malloc_tracer
-from engine import lost
+from engine import COUNTERS, lost
 from sizes import array
-
-NUMBERS = [
-    "live_bytes",
-    "live_count",
-    "peak_bytes",
-    "peak_count",
-    "allocated_bytes",
-    "allocated_count",
-    "freed_bytes",
-    "freed_count",
-    "temporary_count",
-    "reallocated_count",
-]
 
 
 def helper(size):
@@ -54,7 +41,7 @@ def test_every_list_adds_up(trace):
         node = left.pop()
         nodes.append(node)
         left += node.children
-    for name in NUMBERS:
+    for name in COUNTERS:
         own = getattr(trace, name)
         for places in (trace.lines, trace.functions, trace.files, trace.threads, trace.allocators, nodes):
             assert sum(getattr(place.self, name) for place in places) == own, name
@@ -162,7 +149,7 @@ def test_sizes(count, text):
 
 def test_to_dict_holds_every_number_and_is_json(trace):
     made = json.loads(json.dumps(trace.to_dict()))
-    for name in (*NUMBERS, "name", "duration_ns", "python_version", "lost"):
+    for name in (*COUNTERS, "name", "duration_ns", "python_version", "lost"):
         assert made[name] == getattr(trace, name)
     assert [line["self"]["live_bytes"] for line in made["lines"]] == [line.self.live_bytes for line in trace.lines]
     assert made["files"][0]["name"] == trace.files[0].name
@@ -173,7 +160,7 @@ def test_to_dict_holds_every_number_and_is_json(trace):
     assert sum(node["self"]["allocated_count"] for node in nodes) == trace.allocated_count
 
 
-@pytest.mark.parametrize("name", [*NUMBERS, "name", "result", "lines", "root", "lost", "invented"])
+@pytest.mark.parametrize("name", [*COUNTERS, "name", "result", "lines", "root", "lost", "invented"])
 def test_a_trace_cannot_be_changed(trace, name):
     with pytest.raises(AttributeError):
         setattr(trace, name, 1)
