@@ -231,8 +231,7 @@ std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) n
   std::uint32_t id = find_or_make(place, window);
   if (id == 0) {
     engine.lose(Lost::kAccountTableFull);
-    constexpr PlaceId kAllocatorMask = (1u << kPlaceShift) - 1;
-    return find_or_make(thread.root << kPlaceShift | (place & kAllocatorMask), window);
+    return find_or_make(place_of(thread.root, allocator_of(place)), window);
   }
   slot = PlaceSlot{window, id};
   return id;
@@ -281,8 +280,10 @@ void charge(Lane& lane, std::uint32_t id, std::uint64_t bytes) noexcept {
 
 memory::PageMap::Cell make_cell(std::uint32_t account, std::uint64_t address,
                                 std::uint64_t bytes) noexcept {
-  if (MT_LIKELY(bytes >> memory::PageMap::kAccountShift == 0)) {
-    return engine.generation | std::uint64_t{account} << memory::PageMap::kAccountShift | bytes;
+  using memory::PageMap;
+  if (MT_LIKELY(bytes <= PageMap::kMostBytes)) {
+    return engine.generation | std::uint64_t{account} << PageMap::kAccountShift |
+           apart(allocator_of(engine.infos[account].place)) | bytes;
   }
   memory::SpinGuard guard(engine.intern);
   if (engine.giant_count == engine.giants.capacity()) {
@@ -290,8 +291,8 @@ memory::PageMap::Cell make_cell(std::uint32_t account, std::uint64_t address,
     return 0;
   }
   engine.giants[engine.giant_count++] = Giant{address, bytes, account};
-  return engine.generation |
-         ++engine.giant_serial;  // the serial tells two giants at one address apart
+  // The serial tells two giants at one address apart.
+  return engine.generation | PageMap::kApart | (++engine.giant_serial & PageMap::kMostBytes);
 }
 
 namespace {
@@ -326,7 +327,7 @@ std::uint32_t resolve(std::uint32_t id) noexcept {
 
 Held release_cell(memory::PageMap::Cell cell, std::uint64_t address) noexcept {
   std::uint32_t id = memory::PageMap::account(cell);
-  Held held{id, static_cast<std::uint32_t>(cell)};
+  Held held{id, memory::PageMap::bytes(cell)};
   if (MT_UNLIKELY(id == 0)) held = take_giant(address);
   held.account = resolve(held.account);
   return held;

@@ -21,6 +21,13 @@ MT_INLINE void save_share(Account& account) noexcept {
   account.stamp = engine.tick;
 }
 
+// The part of a block's cell that says who made it: pymalloc, or not.
+constexpr memory::PageMap::Cell apart(snapshot::Allocator allocator) noexcept {
+  using snapshot::Allocator;
+  bool pooled = allocator == Allocator::kPythonObject || allocator == Allocator::kPythonMem;
+  return pooled ? 0 : memory::PageMap::kApart;
+}
+
 // The account of {place, window}, made if need be; if the table is full the one of the thread's
 // root, 0 if not even that. Takes `intern`.
 std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) noexcept;

@@ -23,6 +23,13 @@ using PathId = std::uint32_t;
 using PlaceId = std::uint32_t;  // path << 3 | allocator
 
 inline constexpr int kPlaceShift = 3;
+constexpr PlaceId place_of(PathId path, snapshot::Allocator allocator) noexcept {
+  return path << kPlaceShift | static_cast<PlaceId>(allocator);
+}
+constexpr PathId path_of(PlaceId place) noexcept { return place >> kPlaceShift; }
+constexpr snapshot::Allocator allocator_of(PlaceId place) noexcept {
+  return static_cast<snapshot::Allocator>(place & ((1u << kPlaceShift) - 1));
+}
 
 enum class KeyKind : std::uint32_t { kFrame = 0, kMarker = 1, kThread = 2 };
 

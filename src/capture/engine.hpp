@@ -93,7 +93,7 @@ struct JournalEntry {
   bool temporary;
 };
 
-struct Giant {  // a block of 4 GiB or more
+struct Giant {  // a block of 2 GiB or more
   std::uint64_t address;
   std::uint64_t bytes;
   std::uint32_t account;

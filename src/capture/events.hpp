@@ -15,11 +15,12 @@
 // THE HOOK ZONE: what a hook tells the engine, from entry to return on one screen. Hooks call the
 // real allocator themselves:
 //
-//   allocation   p = real(n);          on_alloc<Frames>(thread, p, n, allocator)
-//   free         freed<Frames>(thread, p) or else on_free<Frames>(here(), p, take(p))   ;
-//   real_free(p) reallocation cell = take(old);     p = real(old, n); p != null:
-//   on_realloc<Frames>(thread, old, cell, p, n, allocator)
-//                                                        failed:    put_back(old, cell)
+//   allocation    p = real(n);  on_alloc<Frames>(thread, p, n, allocator)
+//   free          freed<Frames>(thread, p, cell) or else on_free<Frames>(here(), p, take(p));
+//                 real_free(p)
+//   reallocation  cell = take(old);  p = real(old, n);
+//                 on_realloc<Frames>(thread, old, cell, p, n, allocator), or put_back(old, cell)
+//                 if it failed
 //
 // A record is cleared before the real free and written after the real malloc, so a racing thread
 // can never inherit one. `Frames` says where the program is: Frames::attached(thread) -> bool
@@ -78,15 +79,11 @@ class Busy {
 inline std::uint64_t address_of(const void* p) noexcept {
   return reinterpret_cast<std::uint64_t>(p);
 }
-inline PlaceId place_of(PathId path, Allocator allocator) noexcept {
-  return path << kPlaceShift | static_cast<std::uint32_t>(allocator);
-}
 
 // What allocated the block of a valid cell. A giant's is not looked up: kMalloc.
-inline Allocator allocator_of(Cell cell) noexcept {
+inline Allocator allocator_of_block(Cell cell) noexcept {
   std::uint32_t account = memory::PageMap::account(cell);
-  if (account == 0) return Allocator::kMalloc;
-  return static_cast<Allocator>(engine.infos[account].place & ((1u << kPlaceShift) - 1));
+  return account != 0 ? allocator_of(engine.infos[account].place) : Allocator::kMalloc;
 }
 
 // Takes the record of a block about to be freed or moved; 0 if it is not ours.
@@ -121,7 +118,7 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
   Account& account = lane.accounts[slot.account];
   Cell* cell = page_map.find_usual(address_of(p));
   std::int64_t room = run.room - static_cast<std::int64_t>(bytes);
-  if (MT_UNLIKELY(slot.window != run.match) || MT_UNLIKELY(bytes >> 32) ||
+  if (MT_UNLIKELY(slot.window != run.match) || MT_UNLIKELY(bytes > memory::PageMap::kMostBytes) ||
       MT_UNLIKELY(cell == nullptr) || MT_UNLIKELY(*cell >= engine.generation) ||
       MT_UNLIKELY(--thread.until_sample == 0)) {
     return alloc_long_way<Frames>(thread, p, bytes, allocator);
@@ -143,8 +140,8 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
   }
   account.allocated_bytes += bytes;
   account.allocated_count++;
-  Cell value =
-      engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift | bytes;
+  Cell value = engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift |
+               apart(allocator) | bytes;
   *cell = value;
   note_record(address_of(p), value);
   thread.last_address = address_of(p);
@@ -165,60 +162,70 @@ MT_NOINLINE void* alloc_after_walk(Thread& thread, void* p, std::uint64_t bytes,
   return record_at<Frames>(thread, *thread.lane[attached], path, p, bytes, allocator);
 }
 
+// With the thread in; `Known` says the known path, where the hook knows more than `Frames`.
+template <class Frames, class Known = Frames>
+MT_INLINE void* on_alloc_inside(Thread& thread, void* p, std::uint64_t bytes,
+                                Allocator allocator) noexcept {
+  bool attached = Frames::attached(thread);
+  Lane& lane = *thread.lane[attached];
+  if (MT_UNLIKELY(thread.window != lane.run.match))
+    return alloc_long_way<Frames>(thread, p, bytes, allocator);
+  PathId path = Known::known_path(thread, attached);
+  if (MT_UNLIKELY(path == 0)) return alloc_after_walk<Frames>(thread, p, bytes, allocator);
+  return record_at<Frames>(thread, lane, path, p, bytes, allocator);
+}
+
 // Requires: the hook has set thread.inside to 1 before the real call; it is 0 afterwards. Gives `p`
 // back, so that a hook can end in it.
 template <class Frames>
 MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes,
                          Allocator allocator) noexcept {
   step_in(thread);
-  bool attached = Frames::attached(thread);
-  Lane& lane = *thread.lane[attached];
-  if (MT_UNLIKELY(thread.window != lane.run.match))
-    return alloc_long_way<Frames>(thread, p, bytes, allocator);
-  PathId path = Frames::known_path(thread, attached);
-  if (MT_UNLIKELY(path == 0)) return alloc_after_walk<Frames>(thread, p, bytes, allocator);
-  return record_at<Frames>(thread, lane, path, p, bytes, allocator);
+  return on_alloc_inside<Frames>(thread, p, bytes, allocator);
 }
 
-// The free of `p`, if it is nobody's block or takes the short way: its record, or kNobodys. Else
-// kNotYet, and nothing has been touched.
-inline constexpr Cell kNobodys = 0, kNotYet = ~Cell{0};
+// The free of `p`, if it takes the short way (kDone, `cell` is its record) or is nobody's block.
+// kNotYet: nothing has been touched.
+enum class Freed { kDone, kNobodys, kNotYet };
 template <class Frames>
-MT_INLINE Cell freed(Thread& thread, const void* p) noexcept {
+MT_INLINE Freed freed(Thread& thread, const void* p, Cell& cell) noexcept {
   std::uint64_t address = address_of(p);
   if (MT_UNLIKELY(is_in(thread)) || MT_UNLIKELY(!memory::PageMap::is_usual(address)))
-    return kNotYet;
+    return Freed::kNotYet;
   Cell* at = page_map.find_usual(address);
-  std::uint64_t last = thread.last_address;
   if (MT_UNLIKELY(at == nullptr) || *at < engine.generation) {
     if (p != nullptr) thread.last_address = 0;  // any free is an event, whoever's block it was
-    return kNobodys;
+    return Freed::kNobodys;
   }
   step_in(thread);
-  Cell cell = *at;
+  cell = *at;
   check_record(address, cell);
-  std::int64_t bytes = static_cast<std::uint32_t>(cell);
+  std::uint64_t bytes = memory::PageMap::bytes(cell);
   Lane& lane = *thread.lane[Frames::attached(thread)];
   Run& run = lane.run;
   Account& account = lane.accounts[memory::PageMap::account(cell)];
-  std::int64_t room = run.room + bytes;
-  bool stale = account.stamp < run.all_epoch;
-  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(stale && !run.single) ||
-      MT_UNLIKELY(room > run.ceiling)) {
+  std::int64_t room = run.room + static_cast<std::int64_t>(bytes);
+  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(room > run.ceiling)) {
     step_out(thread);
-    return kNotYet;
+    return Freed::kNotYet;
   }
-  if (MT_UNLIKELY(stale)) save_share(account);
+  if (account.stamp < run.all_epoch) {
+    if (MT_UNLIKELY(!run.single)) {
+      step_out(thread);
+      return Freed::kNotYet;
+    }
+    save_share(account);
+  }
+  run.room = room;
   *at = 0;
   note_record(address, 0);
-  thread.last_address = 0;
-  run.room = room;
-  account.freed_bytes += static_cast<std::uint64_t>(bytes);
+  account.freed_bytes += bytes;
   account.freed_count++;
   // The record too: another thread's block may stand at the address now.
-  account.temporary_count += last == address && thread.last_cell == cell;
+  if (thread.last_address == address) account.temporary_count += thread.last_cell == cell;
+  thread.last_address = 0;
   step_out(thread);
-  return cell;
+  return Freed::kDone;
 }
 
 // The same for a record that has been taken out.

@@ -122,8 +122,8 @@ class Maker {
 
   void add_row(PlaceId place, const Counters& counters) {
     if (counters == Counters{}) return;
-    Spot spot = spot_of(place >> kPlaceShift);
-    auto allocator = static_cast<snapshot::Allocator>(place & ((1u << kPlaceShift) - 1));
+    Spot spot = spot_of(path_of(place));
+    snapshot::Allocator allocator = allocator_of(place);
     out_.rows.push_back(SnapshotRow{spot.node, spot.thread, allocator, counters});
   }
 

@@ -50,29 +50,46 @@ struct StackCache {
   static constexpr std::uint32_t kNodeCacheBits = 11;
   static constexpr std::uint32_t kMaxBarriers = 1u << 15;
 
+  // What every event asks for, so that it computes no address: &frames[top], &frames[bar],
+  // paths[top].node.
+  const FrameEntry* top_entry = nullptr;
+  const FrameEntry* bar_entry = nullptr;
+  const void* link = nullptr;  // `previous` of frames[bar]: where verification ends
+  // The interpreter's thread state the cache belongs to; none: this, which is no thread state.
+  const void* thread_state = this;
+  const void* bar_chunk = nullptr;
+  std::uint32_t bar_slot = 0;
+  std::uint32_t bar_generation = 0;
+  std::uint32_t top_node = 0;
+
   std::uint64_t top = 0;    // frames[top] is the innermost; frames[0].frame == this: nothing cached
   std::uint64_t known = 0;  // entries of `paths` that still hold
   std::uint64_t bar = 0;    // index of the newest live barrier, else 0
-  const void* link = nullptr;       // `previous` of frames[bar]: where verification ends
   const void* root_link = nullptr;  // `previous` of frames[0]
   FrameEntry* frames = nullptr;
   PathEntry* paths = nullptr;
   NodeCacheEntry* cache = nullptr;
-  const void* bar_chunk = nullptr;
-  std::uint32_t bar_slot = 0;
-  std::uint32_t bar_generation = 0;
   std::uint32_t barrier_count = 0;
   bool armed = false;           // the next frame may make a barrier: the chunk limit is lowered
   bool constructing = false;    // a barrier may be what the event at hand is for, ...
   bool arguments_made = false;  // ... see cpython/constructor_calls.hpp
   const void* stop = nullptr;   // the walk ends at this frame (the outermost scope's); nullptr: at
                                 // the thread's bottom
-  const void* thread_state = nullptr;  // the interpreter's thread state the cache belongs to
   memory::ReservedArray<FrameEntry> frame_pages;
   memory::ReservedArray<PathEntry> path_pages;
   memory::ReservedArray<NodeCacheEntry> cache_pages;
   memory::ReservedArray<BarrierEntry> barriers;
   memory::ReservedArray<const void*> scratch;
+
+  void set_top(std::uint64_t index) noexcept {
+    top = index;
+    top_entry = frames + index;
+    top_node = paths[index].node;
+  }
+  void set_bar(std::uint64_t index) noexcept {
+    bar = index;
+    bar_entry = frames + index;
+  }
 };
 
 }  // namespace malloc_tracer::capture

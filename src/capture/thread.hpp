@@ -39,6 +39,9 @@ struct alignas(64) Thread {
   std::uint64_t last_cell = 0;
   std::uint32_t until_sample = 1;  // events until the next point of the timelines
   bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane
+  // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:
+  // this.
+  const void* main_state = this;
   Lane* lane[2] = {nullptr, nullptr};  // [0] without, [1] with the interpreter's lock
   std::uint32_t root = 0;              // path of this thread's bottom
   WindowId own = kNoWindow;            // the threads="current" scopes active here

@@ -71,6 +71,8 @@ bool start_stack(StackCache& stack) noexcept {
   stack.frames = stack.frame_pages.data();
   stack.paths = stack.path_pages.data();
   stack.cache = stack.cache_pages.data();
+  stack.set_top(0);
+  stack.set_bar(0);
   return true;
 }
 
@@ -167,7 +169,8 @@ MT_COLD Thread& register_self() noexcept {
     thread->paused = 0;
     thread->activation_count = 0;
     thread->last_address = 0;
-    thread->stack.thread_state = nullptr;
+    thread->stack.thread_state = &thread->stack;
+    thread->main_state = thread;
     thread->lane[0] = thread->lane[1] = &engine.main;
     thread->foreign = engine.is_foreign != nullptr && engine.is_foreign();
     if (++engine.thread_count > 1) {

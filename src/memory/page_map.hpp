@@ -8,7 +8,8 @@
 
 // One 8-byte cell for every 16 bytes of address space: what we know of the block that starts there.
 //
-//   root[address >> 30] -> leaf[(address >> 4) & mask] = generation : 8 | account : 24 | size : 32
+//   root[address >> 30] -> leaf[(address >> 4) & mask]
+//     = generation : 8 | account : 24 | apart : 1 | size : 31
 //
 // Thread safety: an address belongs to one thread between the real malloc and the real free, and
 // cells are written after the one and cleared before the other, so the allocator's own ordering
@@ -22,6 +23,10 @@ class PageMap {
   static constexpr int kGenerationShift = 56;
   static constexpr int kAccountShift = 32;
   static constexpr std::uint32_t kAccountMask = (1u << 24) - 1;
+  // Set but for the blocks of an interpreter's pool: one compare of a cell's lower half then asks
+  // for a small block of the pool.
+  static constexpr std::uint32_t kApart = 1u << 31;
+  static constexpr std::uint64_t kMostBytes = kApart - 1;
 
   // The block's cell, nullptr where nothing has ever been recorded.
   MT_INLINE Cell* find(std::uint64_t address) const noexcept {
@@ -45,6 +50,7 @@ class PageMap {
   static std::uint32_t account(Cell cell) noexcept {
     return static_cast<std::uint32_t>(cell >> kAccountShift) & kAccountMask;
   }
+  static std::uint64_t bytes(Cell cell) noexcept { return cell & kMostBytes; }
 
  private:
   static constexpr int kAddressBits = 47, kLeafBits = 30;

@@ -26,28 +26,36 @@ using FramesOf = std::conditional_t<kDomain == kRaw, PythonFrames, AttachedFrame
 BlockBins bins;
 bool bins_on = false;
 
-// Takes a kept block, or calls the real function; what that calls below it (RAW, malloc, pymalloc's
-// own tables, a debug allocator's blocks) passes through: the outermost hook records. In both cases
-// thread.inside is 1 until the event is recorded.
-template <int kDomain>
-MT_INLINE void* fresh_block(Thread& thread, std::size_t bytes) noexcept {
-  thread.inside = 1;
+// From the real function. What that calls below it (RAW, malloc, pymalloc's own tables, a debug
+// allocator's blocks) passes through, since thread.inside is 1 until the event is recorded: the
+// outermost hook records.
+template <int kDomain, class Allocate>
+MT_INLINE void* fresh_block(std::size_t bytes, Allocate allocate) noexcept {
+  self()->inside = 1;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if constexpr (kDomain != kRaw) {
-    if (void* kept = bins.pop(thread, bytes)) return kept;
-  }
-  return originals[kDomain].malloc(originals[kDomain].ctx, bytes);
+  void* p = allocate(originals[kDomain]);
+  if (MT_LIKELY(p != nullptr))
+    return on_alloc<FramesOf<kDomain>>(*self(), p, bytes, kLabels[kDomain]);
+  self()->inside = 0;
+  return nullptr;
+}
+template <int kDomain>
+MT_NOINLINE void* fresh_malloc(std::size_t bytes) noexcept {
+  return fresh_block<kDomain>(bytes, [=](const PyMemAllocatorEx& original) {
+    return original.malloc(original.ctx, bytes);
+  });
+}
+template <int kDomain>
+MT_NOINLINE void* fresh_calloc(std::size_t count, std::size_t size) noexcept {
+  return fresh_block<kDomain>(count * size, [=](const PyMemAllocatorEx& original) {
+    return original.calloc(original.ctx, count, size);
+  });
 }
 
+// A kept block: nothing is called, and the thread is in from before it is taken out of its bin.
 template <int kDomain>
-MT_INLINE void* fresh_zeroed(Thread& thread, std::size_t count, std::size_t size) noexcept {
-  thread.inside = 1;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  std::size_t bytes = 0;
-  if (kDomain != kRaw && !__builtin_mul_overflow(count, size, &bytes)) {
-    if (void* kept = bins.pop(thread, bytes)) return __builtin_memset(kept, 0, bytes);
-  }
-  return originals[kDomain].calloc(originals[kDomain].ctx, count, size);
+MT_INLINE void* kept_block(Thread& thread, void* p, std::size_t bytes) noexcept {
+  return on_alloc_inside<AttachedFrames, CurrentFrames>(thread, p, bytes, kLabels[kDomain]);
 }
 
 template <int kDomain>
@@ -72,30 +80,36 @@ MT_COLD void* calloc_inside(void* context, std::size_t count, std::size_t size) 
 
 template <int kDomain>
 void* hooked_malloc(void* context, std::size_t bytes) noexcept {
-  if (MT_UNLIKELY(is_closed(*self()))) return malloc_inside<kDomain>(context, bytes);
-  void* p = fresh_block<kDomain>(*self(), bytes);
-  if (MT_LIKELY(p != nullptr))
-    return on_alloc<FramesOf<kDomain>>(*self(), p, bytes, kLabels[kDomain]);
-  self()->inside = 0;
-  return nullptr;
+  Thread& thread = *self();
+  if (MT_UNLIKELY(is_closed(thread))) return malloc_inside<kDomain>(context, bytes);
+  if constexpr (kDomain != kRaw) {
+    step_in(thread);
+    if (void* kept = bins.pop(thread, bytes)) return kept_block<kDomain>(thread, kept, bytes);
+    step_out(thread);
+  }
+  return fresh_malloc<kDomain>(bytes);
 }
 
 template <int kDomain>
 void* hooked_calloc(void* context, std::size_t count, std::size_t size) noexcept {
-  if (MT_UNLIKELY(is_closed(*self()))) return calloc_inside<kDomain>(context, count, size);
-  void* p = fresh_zeroed<kDomain>(*self(), count, size);
-  if (MT_LIKELY(p != nullptr))
-    return on_alloc<FramesOf<kDomain>>(*self(), p, count * size, kLabels[kDomain]);
-  self()->inside = 0;
-  return nullptr;
+  Thread& thread = *self();
+  if (MT_UNLIKELY(is_closed(thread))) return calloc_inside<kDomain>(context, count, size);
+  if constexpr (kDomain != kRaw) {
+    step_in(thread);
+    std::size_t bytes = 0;
+    bool overflow = __builtin_mul_overflow(count, size, &bytes);
+    if (void* kept = overflow ? nullptr : bins.pop(thread, bytes))
+      return kept_block<kDomain>(thread, __builtin_memset(kept, 0, bytes), bytes);
+    step_out(thread);
+  }
+  return fresh_calloc<kDomain>(count, size);
 }
 
 // A block that comes to pymalloc's sizes from more or from no bytes may stay where malloc put it:
 // then it has no room up to the next 16 bytes, as a kept block must.
 bool may_be_no_small_block(Cell old, std::size_t bytes) noexcept {
   return bins_on && bytes != 0 && bytes <= BlockBins::kLargest &&
-         (old == 0 || static_cast<std::uint32_t>(old) - 1 >= BlockBins::kLargest ||
-          memory::PageMap::account(old) == 0);
+         (old == 0 || !BlockBins::is_small(old));
 }
 
 void* as_small_block(const PyMemAllocatorEx& original, void* p, std::size_t bytes) noexcept {
@@ -136,9 +150,11 @@ MT_NOINLINE void free_long_way(void* p) noexcept {
 
 template <int kDomain>
 void hooked_free(void*, void* p) noexcept {
-  Cell cell = freed<FramesOf<kDomain>>(*self(), p);
-  if (MT_UNLIKELY(cell == kNotYet)) return free_long_way<kDomain>(p);
-  if (kDomain != kRaw && cell != kNobodys && bins.push(*self(), p, cell)) return;
+  Thread& thread = *self();
+  Cell cell;
+  Freed how = freed<FramesOf<kDomain>>(thread, p, cell);
+  if (MT_UNLIKELY(how == Freed::kNotYet)) return free_long_way<kDomain>(p);
+  if (kDomain != kRaw && how == Freed::kDone && bins.push(thread, p, cell)) return;
   return originals[kDomain].free(originals[kDomain].ctx, p);
 }
 

@@ -64,7 +64,7 @@ void arena_free(void*, void* p, std::size_t bytes) {
 void after_fork_in_child() { slab_lock.reset(); }
 
 void set_barrier(StackCache& stack, std::uint32_t index, std::uint32_t slot) noexcept {
-  stack.bar = index;
+  stack.set_bar(index);
   stack.bar_slot = slot;
   stack.bar_generation = slab.generation[slot];
   stack.bar_chunk =

@@ -46,7 +46,7 @@ void drop_dead_barriers(StackCache& stack) noexcept { no_barrier(stack); }
 
 void no_barrier(StackCache& stack) noexcept {
   stack.barrier_count = 0;
-  stack.bar = 0;
+  stack.set_bar(0);
   stack.bar_slot = 0;
   stack.bar_generation = slab.generation[0];
   stack.bar_chunk = &always_alive;

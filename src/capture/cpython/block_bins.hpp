@@ -26,13 +26,13 @@ struct BlockBins {
   Bin bins[kLargest / 16 +
            1];  // by size in granules of 16 bytes, as pymalloc rounds; 0 is not used
 
-  // The GIL's holder, as far as this thread's stack cache has seen it. An interpreter with a GIL of
-  // its own has its own pymalloc, too; its thread may yet have the main lane, if it is the only
-  // one.
+  // The holder of the main GIL, as far as this thread's stack cache has seen it. An interpreter
+  // with a GIL of its own has its own pymalloc, too; its thread may yet have the main lane, if it
+  // is the only one.
   MT_INLINE static bool may_use(const Thread& thread) noexcept {
-    const PyThreadState* state = attached_state_nearby();
-    return state != nullptr && thread.stack.thread_state == state && !thread.foreign;
+    return attached_state_nearby() == thread.main_state;
   }
+  // If there is one, may_use() is true.
   MT_INLINE void* pop(const Thread& thread, std::size_t bytes) noexcept {
     if (MT_UNLIKELY(bytes > kLargest)) return nullptr;
     Bin& bin = bins[(bytes + 15) >> 4];
@@ -42,21 +42,20 @@ struct BlockBins {
     bin.room++;
     return block;
   }
+  // A small block from pymalloc: only these have room up to the next 16 bytes.
+  MT_INLINE static bool is_small(Cell record) noexcept {
+    static_assert(memory::PageMap::kApart > kLargest);
+    return static_cast<std::uint32_t>(record) - 1 < kLargest;
+  }
   // False if the block must go to its allocator.
   MT_INLINE bool push(const Thread& thread, void* block, Cell record) noexcept {
-    std::uint64_t bytes = static_cast<std::uint32_t>(record);
-    if (MT_UNLIKELY(bytes - 1 >= kLargest) || MT_UNLIKELY(!is_pymallocs(record))) return false;
-    Bin& bin = bins[(bytes + 15) >> 4];
+    if (MT_UNLIKELY(!is_small(record))) return false;
+    Bin& bin = bins[(memory::PageMap::bytes(record) + 15) >> 4];
     if (bin.room <= 0 || MT_UNLIKELY(!may_use(thread))) return false;
     *static_cast<void**>(block) = bin.head;
     bin.head = block;
     bin.room--;
     return true;
-  }
-  // Only what came through pymalloc's domains has room up to the next 16 bytes.
-  MT_INLINE static bool is_pymallocs(Cell record) noexcept {
-    Allocator allocator = allocator_of(record);
-    return allocator == Allocator::kPythonObject || allocator == Allocator::kPythonMem;
   }
   // Gives every kept block to `free` and takes `most` per class from now on.
   template <class Free>

@@ -8,7 +8,9 @@ namespace malloc_tracer::capture::cpython {
 
 using Frame = _PyInterpreterFrame;
 
-inline Frame* top_frame(PyThreadState* state) noexcept { return state->cframe->current_frame; }
+inline Frame* top_frame(const PyThreadState* state) noexcept {
+  return state->cframe->current_frame;
+}
 inline PyCodeObject* code_of(const Frame* frame) noexcept { return frame->f_code; }
 inline PyObject* function_of(const Frame* frame) noexcept {
   return reinterpret_cast<PyObject*>(frame->f_func);

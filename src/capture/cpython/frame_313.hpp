@@ -8,7 +8,7 @@ namespace malloc_tracer::capture::cpython {
 
 using Frame = _PyInterpreterFrame;
 
-inline Frame* top_frame(PyThreadState* state) noexcept { return state->current_frame; }
+inline Frame* top_frame(const PyThreadState* state) noexcept { return state->current_frame; }
 inline PyCodeObject* code_of(const Frame* frame) noexcept {
   return reinterpret_cast<PyCodeObject*>(frame->f_executable);
 }

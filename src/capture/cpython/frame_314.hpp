@@ -11,7 +11,7 @@ using Frame = _PyInterpreterFrame;
 
 inline constexpr std::uintptr_t kReferenceTag = 3;
 
-inline Frame* top_frame(PyThreadState* state) noexcept { return state->current_frame; }
+inline Frame* top_frame(const PyThreadState* state) noexcept { return state->current_frame; }
 inline PyCodeObject* code_of(const Frame* frame) noexcept {
   return reinterpret_cast<PyCodeObject*>(frame->f_executable.bits & ~kReferenceTag);
 }

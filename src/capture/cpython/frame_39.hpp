@@ -21,7 +21,7 @@ static_assert(offsetof(Frame, code) == offsetof(PyFrameObject, f_code));
 inline const PyFrameObject* object_of(const Frame* frame) noexcept {
   return reinterpret_cast<const PyFrameObject*>(frame);
 }
-inline Frame* top_frame(PyThreadState* state) noexcept {
+inline Frame* top_frame(const PyThreadState* state) noexcept {
   return reinterpret_cast<Frame*>(state->frame);
 }
 inline PyCodeObject* code_of(const Frame* frame) noexcept { return frame->code; }

@@ -38,7 +38,7 @@ constexpr unsigned int kPythonsDomain = 0;
 bool only_changes_domain(unsigned int domain, std::uintptr_t address) noexcept {
   const Cell* cell = page_map.find(address);
   return domain == kPythonsDomain && cell != nullptr && *cell >= engine.generation &&
-         allocator_of(*cell) != Allocator::kTracked;
+         allocator_of_block(*cell) != Allocator::kTracked;
 }
 
 // ... and one that goes back to the cache is freed; its real free, if ever, finds nothing.

@@ -98,6 +98,10 @@ MT_INLINE void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noex
     }
   }
   if (MT_UNLIKELY(index >= stack.known)) stack.known = index + 1;
+}
+
+MT_INLINE void look_for_barrier(StackCache& stack, std::uint64_t index,
+                                const Frame* frame) noexcept {
   if (MT_UNLIKELY(is_first_of_slot(frame)))
     register_barrier(stack, static_cast<std::uint32_t>(index), frame);
 }
@@ -127,10 +131,10 @@ MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* fra
 // The walk is done: frames[top] is the innermost frame.
 MT_INLINE PathId now_at(Thread& thread, PyThreadState* state, std::uint64_t top) noexcept {
   StackCache& stack = thread.stack;
-  stack.top = top;
+  stack.set_top(top);
   if (top - stack.bar >= kBarrierDistance) arm(stack, state);
   if (stack.armed) watch_constructor_calls(stack, top);
-  return stack.paths[top].node;
+  return stack.top_node;
 }
 
 // Keeps what is equal from the base (or the newest live barrier) up and rebuilds the rest.
@@ -164,11 +168,13 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   while (cached && index < total && index <= stack.top &&
          stack.frames[index].frame == frame_at(index) &&
          stack.frames[index].address == instruction_of(frame_at(index))) {
-    if (is_first_of_slot(frame_at(index)))
-      register_barrier(stack, static_cast<std::uint32_t>(index), frame_at(index));
+    look_for_barrier(stack, index, frame_at(index));
     index++;
   }
-  for (; index < total; index++) put_frame(thread, index, frame_at(index));
+  for (; index < total; index++) {
+    put_frame(thread, index, frame_at(index));
+    look_for_barrier(stack, index, frame_at(index));
+  }
   return now_at(thread, state, total - 1);
 }
 
@@ -196,11 +202,14 @@ MT_NOINLINE PathId walk_some(Thread& thread, PyThreadState* state, Frame* top) n
   for (Frame* frame = top; frame != nullptr && count < kFew; frame = frame->previous) {
     std::uint64_t index;
     if (find_cached(stack, frame, index)) {
-      if (!verify(stack, index) ||
+      if (!verify(stack, stack.frames + index) ||
           index + static_cast<std::uint64_t>(count) >= stack.frame_pages.capacity())
         break;
       move_frame(thread, index, frame);
-      while (count != 0) put_frame(thread, ++index, fresh[--count]);
+      while (count != 0) {
+        put_frame(thread, ++index, fresh[--count]);
+        look_for_barrier(stack, index, fresh[count]);
+      }
       return now_at(thread, state, index);
     }
     if (is_stop(thread, frame)) break;
@@ -216,16 +225,18 @@ MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept
     forget_stack(thread);
     stack.thread_state = state;
     thread.foreign = has_other_gil(state);
+    thread.main_state = thread.foreign ? static_cast<const void*>(&thread) : state;
     thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
   } else if (!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) {
     drop_dead_barriers(stack);
   }
   std::uint64_t index = stack.top;
   Frame* below = top->previous;
-  if (MT_LIKELY(stack.frames[index].frame == below) && MT_LIKELY(verify(stack, index)) &&
+  if (MT_LIKELY(stack.top_entry->frame == below) && MT_LIKELY(verify(stack, stack.top_entry)) &&
       MT_LIKELY(index + 1 < stack.frame_pages.capacity())) {
     move_frame(thread, index, below);
     put_frame(thread, index + 1, top);
+    if (stack.armed) look_for_barrier(stack, index + 1, top);
     return now_at(thread, state, index + 1);
   }
   return walk_some(thread, state, top);
@@ -245,8 +256,9 @@ PathId path_in(Thread& thread, PyThreadState* state) noexcept {
 
 void forget_stack(Thread& thread) noexcept {
   StackCache& stack = thread.stack;
-  stack.top = stack.known = 0;
+  stack.known = 0;
   stack.frames[0] = FrameEntry{&stack, 0};
+  stack.set_top(0);
   no_barrier(stack);
   std::uint64_t epoch = engine.code_epoch.load(std::memory_order_relaxed);
   if (thread.code_epoch == epoch) return;
@@ -254,7 +266,7 @@ void forget_stack(Thread& thread) noexcept {
   thread.code_epoch = epoch;
 }
 
-PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept {
+PathId checked_path(Thread& thread, const PyThreadState* state, PathId got) noexcept {
   // Never while the cache may be out of date: then the event goes the long way and asks again.
   if (state == nullptr || top_frame(state) == nullptr || thread.window < kFirstWindow) return got;
   auto** seen = const_cast<Frame**>(reinterpret_cast<const Frame**>(thread.stack.scratch.data()));

@@ -48,13 +48,11 @@ MT_INLINE PathId other_node(StackCache& stack, std::uint64_t index,
   return node;
 }
 
-// Is the cached stack, from the current frame at `top` down to the barrier, still what is in
-// memory? A frame is read only after the one above was seen to link to it.
-MT_INLINE bool verify(const StackCache& stack, std::uint64_t top) noexcept {
-  const FrameEntry* entry = &stack.frames[top];
-  const FrameEntry* barrier = &stack.frames[stack.bar];
+// Is the cached stack, from the frame at `entry` down to the barrier, still what is in memory? A
+// frame is read only after the one above was seen to link to it.
+MT_INLINE bool verify(const StackCache& stack, const FrameEntry* entry) noexcept {
   auto* upper = static_cast<const Frame*>(entry->frame);
-  while (entry != barrier) {
+  while (entry != stack.bar_entry) {
     --entry;
     auto* lower = static_cast<const Frame*>(entry->frame);
     asm(""
@@ -69,31 +67,33 @@ MT_INLINE bool verify(const StackCache& stack, std::uint64_t top) noexcept {
 }
 
 // The path, if the stack is the one of the previous event up to the instruction of the innermost
-// frame; else 0.
-MT_INLINE PathId known_path_in(Thread& thread, PyThreadState* state) noexcept {
-  if (MT_UNLIKELY(state == nullptr)) return 0;
-  Frame* frame = top_frame(state);
-  StackCache& stack = thread.stack;
-  std::uint64_t top = stack.top;
-  if (MT_LIKELY(stack.frames[top].frame == frame) && MT_LIKELY(stack.thread_state == state) &&
-      MT_LIKELY(stack.bar == 0 ||
-                barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) &&
-      MT_LIKELY(verify(stack, top))) {
-    std::uint64_t address = instruction_of(frame);
-    if (MT_LIKELY(stack.frames[top].address == address)) return stack.paths[top].node;
-    return other_node(stack, top, address);
-  }
-  return 0;
+// frame; else 0. Requires: `state` is the cache's.
+MT_INLINE PathId known_path_of(StackCache& stack, const PyThreadState* state) noexcept {
+  const FrameEntry* top = stack.top_entry;
+  const Frame* frame = top_frame(state);
+  if (MT_UNLIKELY(top->frame != frame) ||
+      (stack.bar_slot != 0 &&
+       MT_UNLIKELY(!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk))) ||
+      MT_UNLIKELY(!verify(stack, top)))
+    return 0;
+  std::uint64_t address = instruction_of(frame);
+  if (MT_LIKELY(top->address == address)) return stack.top_node;
+  PathId node = other_node(stack, stack.top, address);
+  if (MT_LIKELY(node != 0)) stack.top_node = node;
+  return node;
+}
+MT_INLINE PathId known_path_in(StackCache& stack, const PyThreadState* state) noexcept {
+  return MT_LIKELY(stack.thread_state == state) ? known_path_of(stack, state) : 0;
 }
 
 // The path of the calling thread, walked as far as need be.
 PathId path_in(Thread& thread, PyThreadState* state) noexcept;
 
 // In the checked build: the path by a walk from scratch.
-PathId checked_path(Thread& thread, PyThreadState* state, PathId got) noexcept;
+PathId checked_path(Thread& thread, const PyThreadState* state, PathId got) noexcept;
 
-MT_INLINE PathId known_path_checked(Thread& thread, PyThreadState* state) noexcept {
-  PathId path = known_path_in(thread, state);
+MT_INLINE PathId checked([[maybe_unused]] Thread& thread,
+                         [[maybe_unused]] const PyThreadState* state, PathId path) noexcept {
 #ifdef MALLOC_TRACER_CHECKED
   if (path != 0) path = checked_path(thread, state, path);
 #endif
@@ -104,7 +104,8 @@ MT_INLINE PathId known_path_checked(Thread& thread, PyThreadState* state) noexce
 struct AttachedFrames {
   static bool attached(Thread&) noexcept { return true; }
   MT_INLINE static PathId known_path(Thread& thread, bool) noexcept {
-    return known_path_checked(thread, attached_state_nearby());
+    PyThreadState* state = attached_state_nearby();
+    return checked(thread, state, known_path_in(thread.stack, state));
   }
   static PathId path(Thread& thread, bool) noexcept { return path_in(thread, attached_state()); }
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }
@@ -116,11 +117,20 @@ struct AttachedFrames {
   }
 };
 
+// The same where the current thread state was seen to be the cache's.
+struct CurrentFrames {
+  MT_INLINE static PathId known_path(Thread& thread, bool) noexcept {
+    auto* state = static_cast<const PyThreadState*>(thread.stack.thread_state);
+    return checked(thread, state, known_path_of(thread.stack, state));
+  }
+};
+
 // For everything else that may be called anywhere.
 struct PythonFrames {
   static bool attached(Thread&) noexcept { return is_attached(); }
   MT_INLINE static PathId known_path(Thread& thread, bool attached) noexcept {
-    return known_path_checked(thread, attached ? attached_state() : own_state());
+    PyThreadState* state = attached ? attached_state() : own_state();
+    return checked(thread, state, known_path_in(thread.stack, state));
   }
   static PathId path(Thread& thread, bool attached) noexcept {
     return path_in(thread, attached ? attached_state() : own_state());

@@ -27,6 +27,8 @@ PyThreadState* word_below(long distance) noexcept {
   return *reinterpret_cast<PyThreadState* volatile*>(thread_pointer() - distance);
 }
 
+constinit thread_local PyThreadState* no_state __attribute__((tls_model("initial-exec"))) = nullptr;
+
 // The scan must not cross the end of the TLS mapping: a blind one crashed 1 process in 20.
 bool is_mapped(const char* address) noexcept {
   unsigned char vector;
@@ -38,7 +40,7 @@ bool is_mapped(const char* address) noexcept {
 }  // namespace
 
 // The word that holds the current state, becomes null when the GIL is released and comes back with
-// it. Unique or not used.
+// it. Unique or not used (0).
 static long find_offset() noexcept {
   PyThreadState* me = PyThreadState_Get();
   long holders[kMost];
@@ -65,7 +67,10 @@ bool find_thread_state() noexcept {
 #if PY_VERSION_HEX < 0x030f0000
   thread_state_source.own_key = _PyRuntime.autoTSSkey._key;
 #endif
-  thread_state_source.offset = find_offset();
+  long offset = find_offset();
+  thread_state_source.known = offset != 0;
+  thread_state_source.offset =
+      thread_state_source.known ? offset : reinterpret_cast<char*>(&no_state) - thread_pointer();
   return own_state() == PyThreadState_Get() && attached_state() == PyThreadState_Get();
 }
 

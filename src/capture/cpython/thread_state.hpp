@@ -15,7 +15,10 @@ namespace malloc_tracer::capture::cpython {
 
 // How to find the state; filled by find_thread_state() before the first hook is installed.
 struct ThreadStateSource {
-  long offset = 0;  // of the thread-local "current state" from the thread pointer; 0: not known
+  // Of the thread-local "current state" from the thread pointer; where it is not known, of a word
+  // that is always null.
+  long offset = 0;
+  bool known = false;
   PyThreadState* volatile* current = nullptr;  // 3.11: the runtime's current state
   pthread_key_t own_key =
       0;  // pthread key of this thread's state, attached or not; not from 3.15 on
@@ -28,15 +31,13 @@ bool find_thread_state() noexcept;
 #if PY_VERSION_HEX >= 0x030c0000
 // Without a call: nullptr also where attached_state() has to be asked.
 MT_INLINE PyThreadState* attached_state_nearby() noexcept {
-  long offset = thread_state_source.offset;
-  if (MT_UNLIKELY(offset == 0)) return nullptr;
   PyThreadState* state;
-  asm("movq %%fs:(%1), %0" : "=r"(state) : "r"(offset) : "memory");
+  asm volatile("movq %%fs:(%1), %0" : "=r"(state) : "r"(thread_state_source.offset));
   return state;
 }
 // This thread's state while it holds the GIL, else nullptr.
 inline PyThreadState* attached_state() noexcept {
-  if (MT_LIKELY(thread_state_source.offset != 0)) return attached_state_nearby();
+  if (MT_LIKELY(thread_state_source.known)) return attached_state_nearby();
 #if PY_VERSION_HEX >= 0x030d0000
   return PyThreadState_GetUnchecked();
 #else

@@ -122,7 +122,8 @@ struct MallocHooks : MappingHooks<Frames> {
     on_free<Frames>(here(), p, cell);
   }
   MT_INLINE static void forget(void* p) noexcept {
-    if (MT_UNLIKELY(freed<Frames>(*self(), p) == kNotYet)) forget_long_way(p);
+    Cell cell;
+    if (MT_UNLIKELY(freed<Frames>(*self(), p, cell) == Freed::kNotYet)) forget_long_way(p);
   }
 
   // A reallocation has given `p`.

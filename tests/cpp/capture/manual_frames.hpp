@@ -107,8 +107,9 @@ class Program {
   }
   Program& free(std::uint64_t block) {
     ManualFrames::current = path_;
-    if (freed<ManualFrames>(thread_, address(block)) == kNotYet) {
-      const Cell cell = take(address(block));
+    Cell cell;
+    if (freed<ManualFrames>(thread_, address(block), cell) == Freed::kNotYet) {
+      cell = take(address(block));
       on_free<ManualFrames>(thread_, address(block), cell);
     }
     return *this;

@@ -93,7 +93,8 @@ TEST_F(PageMapTest, ACellHasAnAccountBetweenGenerationAndSize) {
   const PageMap::Cell cell = std::uint64_t{0xab} << PageMap::kGenerationShift |
                              std::uint64_t{0x123456} << PageMap::kAccountShift | 0xffff'ffff;
   EXPECT_EQ(PageMap::account(cell), 0x123456u);
-  EXPECT_EQ(static_cast<std::uint32_t>(cell), 0xffff'ffffu);
+  EXPECT_EQ(PageMap::bytes(cell), PageMap::kMostBytes);
+  EXPECT_EQ(PageMap::bytes(cell ^ PageMap::kApart), PageMap::kMostBytes);
   EXPECT_EQ(PageMap::account(~std::uint64_t{0}), PageMap::kAccountMask);
 }
 
