@@ -32,15 +32,6 @@ PathId with_markers(const Thread& thread, PathId path, const Frame* frame,
 // that runs nothing.
 bool is_empty(const StackCache& stack) noexcept { return stack.frames[stack.top].frame == &stack; }
 
-// Is this the own frame of a scope? Rare, so everything about markers hangs on one look.
-bool owns_scope(const Thread& thread, const Frame* frame) noexcept {
-  const Activation* activation = thread.activations.data();
-  for (std::uint32_t i = 0; i < thread.activation_count; i++) {
-    if (activation[i].frame == frame) return true;
-  }
-  return false;
-}
-
 PathId frame_node(PathId parent, const Frame* frame) noexcept {
   PyCodeObject* code = code_of(frame);
   std::uint32_t id = engine.tree.code_id(
@@ -100,12 +91,6 @@ MT_INLINE void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noex
   if (MT_UNLIKELY(index >= stack.known)) stack.known = index + 1;
 }
 
-MT_INLINE void look_for_barrier(StackCache& stack, std::uint64_t index,
-                                const Frame* frame) noexcept {
-  if (MT_UNLIKELY(is_first_of_slot(frame)))
-    register_barrier(stack, static_cast<std::uint32_t>(index), frame);
-}
-
 // The frame is where it was in the stack, at another instruction.
 MT_INLINE void move_frame(Thread& thread, std::uint64_t index, Frame* frame) noexcept {
   StackCache& stack = thread.stack;
@@ -126,15 +111,6 @@ MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* fra
   if (stack.paths[index].parent != 0) return plain_node(stack, stack.paths[index].parent, frame);
   PathId before = with_markers(thread, parent_of(thread, index), frame, true);
   return with_markers(thread, plain_node(stack, before, frame), frame, false);
-}
-
-// The walk is done: frames[top] is the innermost frame.
-MT_INLINE PathId now_at(Thread& thread, PyThreadState* state, std::uint64_t top) noexcept {
-  StackCache& stack = thread.stack;
-  stack.set_top(top);
-  if (top - stack.bar >= kBarrierDistance) arm(stack, state);
-  if (stack.armed) watch_constructor_calls(stack, top);
-  return stack.top_node;
 }
 
 // Keeps what is equal from the base (or the newest live barrier) up and rebuilds the rest.
@@ -192,7 +168,7 @@ bool find_cached(const StackCache& stack, const Frame* frame, std::uint64_t& ind
   return stack.frames[i].frame == frame;
 }
 
-// The stack has changed by more than one frame more.
+// Some frames are new, if the cache is not empty.
 MT_NOINLINE PathId walk_some(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   constexpr int kFew = 16;
   StackCache& stack = thread.stack;
@@ -218,7 +194,7 @@ MT_NOINLINE PathId walk_some(Thread& thread, PyThreadState* state, Frame* top) n
   return walk_all(thread, state, top);
 }
 
-// The stack has changed since the last event: mostly the program has called one function more.
+// The stack has changed since the last event, and not by one known call more.
 MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   StackCache& stack = thread.stack;
   if (stack.thread_state != state) {
@@ -230,28 +206,15 @@ MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept
   } else if (!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) {
     drop_dead_barriers(stack);
   }
-  std::uint64_t index = stack.top;
-  Frame* below = top->previous;
-  if (MT_LIKELY(stack.top_entry->frame == below) && MT_LIKELY(verify(stack, stack.top_entry)) &&
-      MT_LIKELY(index + 1 < stack.frame_pages.capacity())) {
-    move_frame(thread, index, below);
-    put_frame(thread, index + 1, top);
-    if (stack.armed) look_for_barrier(stack, index + 1, top);
-    return now_at(thread, state, index + 1);
-  }
   return walk_some(thread, state, top);
 }
 
 }  // namespace
 
-PathId path_in(Thread& thread, PyThreadState* state) noexcept {
+PathId walked_path(Thread& thread, PyThreadState* state) noexcept {
   Frame* top = state != nullptr ? top_frame(state) : nullptr;
   if (top == nullptr) return thread.root;  // a thread that Python does not know, or that runs none
-  PathId path = walk(thread, state, top);
-#ifdef MALLOC_TRACER_CHECKED
-  path = checked_path(thread, state, path);
-#endif
-  return path;
+  return walk(thread, state, top);
 }
 
 void forget_stack(Thread& thread) noexcept {

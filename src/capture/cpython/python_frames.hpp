@@ -86,8 +86,61 @@ MT_INLINE PathId known_path_in(StackCache& stack, const PyThreadState* state) no
   return MT_LIKELY(stack.thread_state == state) ? known_path_of(stack, state) : 0;
 }
 
+// Is this the own frame of a scope? Rare, so everything about markers hangs on one look.
+MT_INLINE bool owns_scope(const Thread& thread, const Frame* frame) noexcept {
+  const Activation* activation = thread.activations.data();
+  if (MT_LIKELY(thread.activation_count == 1)) return activation->frame == frame;
+  for (std::uint32_t i = 0; i < thread.activation_count; i++) {
+    if (activation[i].frame == frame) return true;
+  }
+  return false;
+}
+
+MT_INLINE void look_for_barrier(StackCache& stack, std::uint64_t index,
+                                const Frame* frame) noexcept {
+  if (MT_UNLIKELY(is_first_of_slot(frame)))
+    register_barrier(stack, static_cast<std::uint32_t>(index), frame);
+}
+
+// The walk is done: frames[top] is the innermost frame.
+MT_INLINE PathId now_at(Thread& thread, PyThreadState* state, std::uint64_t top) noexcept {
+  StackCache& stack = thread.stack;
+  stack.set_top(top);
+  if (top - stack.bar >= kBarrierDistance) arm(stack, state);
+  if (stack.armed) watch_constructor_calls(stack, top);
+  return stack.top_node;
+}
+
+// The node of frames[index] where it is now; 0 if that takes a look at the tree.
+MT_INLINE PathId node_at(StackCache& stack, std::uint64_t index, std::uint64_t address) noexcept {
+  return stack.frames[index].address == address ? stack.paths[index].node
+                                                : other_node(stack, index, address);
+}
+
+// What has mostly happened when the path is not known: the program has called one function more,
+// and at this depth the same as the last time. Its path; 0 if it is not so.
+MT_INLINE PathId path_one_call_deeper(Thread& thread, PyThreadState* state) noexcept {
+  StackCache& stack = thread.stack;
+  std::uint64_t index = stack.top + 1;
+  if (MT_UNLIKELY(stack.thread_state != state) || MT_UNLIKELY(index >= stack.known) ||
+      (stack.bar_slot != 0 &&
+       MT_UNLIKELY(!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk))))
+    return 0;
+  const Frame* frame = top_frame(state);
+  if (MT_UNLIKELY(frame == nullptr) || frame->previous != stack.top_entry->frame ||
+      MT_UNLIKELY(owns_scope(thread, frame)) || MT_UNLIKELY(!verify(stack, stack.top_entry)))
+    return 0;
+  PathId parent = node_at(stack, index - 1, instruction_of(frame->previous));
+  if (MT_UNLIKELY(parent == 0) || MT_UNLIKELY(stack.paths[index].parent != parent) ||
+      MT_UNLIKELY(node_at(stack, index, instruction_of(frame)) == 0))
+    return 0;
+  stack.frames[index].frame = frame;
+  if (stack.armed) look_for_barrier(stack, index, frame);
+  return now_at(thread, state, index);
+}
+
 // The path of the calling thread, walked as far as need be.
-PathId path_in(Thread& thread, PyThreadState* state) noexcept;
+PathId walked_path(Thread& thread, PyThreadState* state) noexcept;
 
 // In the checked build: the path by a walk from scratch.
 PathId checked_path(Thread& thread, const PyThreadState* state, PathId got) noexcept;
@@ -100,6 +153,11 @@ MT_INLINE PathId checked([[maybe_unused]] Thread& thread,
   return path;
 }
 
+MT_INLINE PathId path_in(Thread& thread, PyThreadState* state) noexcept {
+  PathId path = path_one_call_deeper(thread, state);
+  return checked(thread, state, MT_LIKELY(path != 0) ? path : walked_path(thread, state));
+}
+
 // For the domains whose callers hold the GIL by contract.
 struct AttachedFrames {
   static bool attached(Thread&) noexcept { return true; }
@@ -107,7 +165,9 @@ struct AttachedFrames {
     PyThreadState* state = attached_state_nearby();
     return checked(thread, state, known_path_in(thread.stack, state));
   }
-  static PathId path(Thread& thread, bool) noexcept { return path_in(thread, attached_state()); }
+  MT_INLINE static PathId path(Thread& thread, bool) noexcept {
+    return path_in(thread, attached_state());
+  }
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }
   static bool ours(Thread& thread, bool, std::uint64_t bytes,
                    snapshot::Allocator allocator) noexcept {
@@ -132,7 +192,7 @@ struct PythonFrames {
     PyThreadState* state = attached ? attached_state() : own_state();
     return checked(thread, state, known_path_in(thread.stack, state));
   }
-  static PathId path(Thread& thread, bool attached) noexcept {
+  MT_INLINE static PathId path(Thread& thread, bool attached) noexcept {
     return path_in(thread, attached ? attached_state() : own_state());
   }
   static void refresh(Thread& thread) noexcept { forget_stack(thread); }
