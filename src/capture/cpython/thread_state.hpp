@@ -5,6 +5,7 @@
 
 #include "capture/cpython/python_headers.hpp"
 #include "memory/compiler.hpp"
+#include "platform/cpu.hpp"
 
 // The calling thread's Python thread state without calling into the interpreter. Hook safe.
 //
@@ -30,9 +31,7 @@ bool find_thread_state() noexcept;
 MT_INLINE PyThreadState* attached_state_nearby() noexcept {
   long offset = thread_state_source.offset;
   if (MT_UNLIKELY(offset == 0)) return nullptr;
-  PyThreadState* state;
-  asm("movq %%fs:(%1), %0" : "=r"(state) : "r"(offset) : "memory");
-  return state;
+  return static_cast<PyThreadState*>(platform::thread_local_word(offset));
 }
 // This thread's state while it holds the GIL, else nullptr.
 inline PyThreadState* attached_state() noexcept {
