@@ -46,6 +46,11 @@ find_python() {
   return 1
 }
 
+# has_chroot VERSION: is it one that scripts/chroot-python can have here?
+has_chroot() {
+  [[ " ${chroot_versions[*]} " == *" $1 "* ]] && { ((EUID == 0)) || command -v sudo >/dev/null; }
+}
+
 # complete_python VERSION PATH: installs what Debian splits off from an interpreter: its headers and venv.
 complete_python() {
   local missing=()

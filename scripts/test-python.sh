@@ -31,15 +31,23 @@ checked_tests() {
   PYTHONPATH=$PWD/$build/python timeout 900 "$venv/bin/pytest" -q -p no:cacheprovider --ignore=tests/python/robust
 }
 
-run_examples() {
-  local example count=0
+# examples_with PYTHON: its output goes to $logs.
+examples_with() {
+  local example log count=0
   for example in examples/*.py; do
     echo "-- $example"
-    "build/test/venv-$1/bin/python" "$example" >"$logs/example-$1-$(basename "$example").txt" || {
-      cat "$logs/example-$1-$(basename "$example").txt"
+    log=$logs/example-$(basename "$example").txt
+    "$1" "$example" >"$log" || {
+      cat "$log"
       return 1
     }
     count=$((count + 1))
   done
   echo "$count examples ran"
+}
+
+run_examples() {
+  logs=$logs/examples-$1
+  mkdir -p "$logs"
+  examples_with "build/test/venv-$1/bin/python"
 }

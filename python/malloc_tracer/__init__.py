@@ -9,33 +9,29 @@ Example:
 """
 
 from . import _interpreter  # noqa: F401  (first: it refuses interpreters in one sentence)
-from ._engine import Allocator, Counters, File, Frame, Function, Line, Node, Thread
-from ._errors import MallocTracerError
-from ._files import load, merge
-from ._listing import RelatedTracesOutputMode
-from ._profile import profile
-from ._scope import Scope
-from ._trace import Trace
-from ._tracer import Tracer, trace
-
-__all__ = [
-    "Allocator",
-    "Counters",
-    "File",
-    "Frame",
-    "Function",
-    "Line",
-    "MallocTracerError",
-    "Node",
-    "RelatedTracesOutputMode",
-    "Scope",
-    "Thread",
-    "Trace",
-    "Tracer",
-    "load",
-    "merge",
-    "profile",
-    "trace",
-]
 
 __version__ = "2.0.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._interface import *  # noqa: F403
+    from ._interface import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> object:
+        """Imports the whole interface at the first use of any of it: importing the package costs the engine alone.
+
+        Whole, because a scope may be open at the second use, and an import would be in its numbers.
+        """
+        if name == "__all__" or not name.startswith("_"):
+            from ._interface import by_name
+
+            globals().update(by_name)
+            if name in by_name:
+                return by_name[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__getattr__("__all__")})
+
+del TYPE_CHECKING

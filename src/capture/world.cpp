@@ -6,6 +6,7 @@
 #include "capture/accounting.hpp"
 #include "capture/checked.hpp"
 #include "capture/windows.hpp"
+#include "platform/cpu.hpp"
 #include "platform/prim.hpp"
 
 namespace malloc_tracer::capture {
@@ -255,7 +256,7 @@ void wait_for_world(Thread& thread) noexcept {
   thread.busy.store(0, std::memory_order_release);
   for (int spins = 0; engine.stopping.load(std::memory_order_acquire);) {
     if (++spins % 64 == 0) platform::yield();
-    __builtin_ia32_pause();
+    platform::relax();
   }
   thread.busy.store(1, std::memory_order_seq_cst);
 }

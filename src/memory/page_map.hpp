@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "memory/compiler.hpp"
+#include "platform/cpu.hpp"
 
 // One 8-byte cell for every 16 bytes of address space: what we know of the block that starts there.
 //
@@ -53,7 +54,7 @@ class PageMap {
   static std::uint64_t bytes(Cell cell) noexcept { return cell & kMostBytes; }
 
  private:
-  static constexpr int kAddressBits = 47, kLeafBits = 30;
+  static constexpr int kAddressBits = platform::kAddressBits, kLeafBits = 30;
   static constexpr std::uint64_t kLeafMask = (std::uint64_t{1} << (kLeafBits - 4)) - 1;
   static constexpr std::size_t kLeafBytes = (kLeafMask + 1) * sizeof(Cell);
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "platform/cpu.hpp"
 #include "platform/prim.hpp"
 
 namespace malloc_tracer::memory {
@@ -15,7 +16,7 @@ class SpinLock {
     for (int spins = 0; held_.exchange(true, std::memory_order_acquire);) {
       while (held_.load(std::memory_order_relaxed)) {
         if (++spins % 128 == 0) platform::yield();
-        __builtin_ia32_pause();
+        platform::relax();
       }
     }
   }

@@ -1,4 +1,4 @@
-"""The interface: names, signatures, a light import, refused interpreters."""
+"""The interface: names, signatures, what an import costs, refused interpreters."""
 
 import enum
 import inspect
@@ -18,8 +18,8 @@ def test_names():
     assert {"Scope", "Trace", "Tracer", "RelatedTracesOutputMode", "MallocTracerError", "profile", "trace"} <= set(
         malloc_tracer.__all__
     )
-    public = {name for name in vars(malloc_tracer) if not name.startswith("_")}
-    assert public == set(malloc_tracer.__all__)
+    public = {name for name in dir(malloc_tracer) if not name.startswith("_")}
+    assert public - {"cli"} == set(malloc_tracer.__all__)
     for name in ("MallocTracerError", "RelatedTracesOutputMode", "Scope", "Trace", "Tracer", "profile", "trace"):
         assert len(getattr(malloc_tracer, name).__doc__) > 100
 
@@ -104,13 +104,52 @@ def test_related_traces_output_mode_is_that_of_1_7():
     assert {member.name: member.value for member in mode} == {"NONE": 0, "FOR_EACH_FILE": 1, "IN_DESCENDING_ORDER": 2}
 
 
-def test_import_is_light(python):
-    code = "import sys; old = set(sys.modules); import malloc_tracer; print(*sorted(set(sys.modules) - old))"
+@pytest.fixture
+def loaded_by(python):
+    """The modules that a piece of code loads which a bare interpreter has not loaded."""
     folder = str(Path(malloc_tracer.__file__).parents[1])
-    loaded = python("-I", "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}").split()
-    assert "malloc_tracer._tracer" in loaded
-    heavy = {"asyncio", "inspect", "typing", "dataclasses", "sysconfig", "tokenize", "rich", "threading"}
-    assert not heavy & set(loaded)
+
+    def loaded_by(code):
+        return set(
+            python(
+                "-I",
+                "-c",
+                f"import sys; sys.path.insert(0, {folder!r}); old = set(sys.modules); {code}; "
+                "print(*sorted(set(sys.modules) - old))",
+            ).split()
+        )
+
+    return loaded_by
+
+
+def test_import_loads_the_engine_alone(loaded_by):
+    loaded = loaded_by("import malloc_tracer")
+    assert loaded - {"atexit"} == {"malloc_tracer", "malloc_tracer._engine", "malloc_tracer._interpreter"}
+
+
+def test_first_use_loads_the_whole_interface_and_nothing_heavy(loaded_by):
+    loaded = loaded_by("import malloc_tracer; malloc_tracer.load")
+    everything = "; ".join(f"malloc_tracer.{name}" for name in malloc_tracer.__all__)
+    assert loaded_by(f"import malloc_tracer; {everything}") == loaded
+    assert {"malloc_tracer._tracer", "malloc_tracer._scope", "malloc_tracer._profile"} <= loaded
+    heavy = {"asyncio", "inspect", "typing", "dataclasses", "sysconfig", "tokenize", "numpy", "rich", "threading"}
+    assert not heavy & loaded
+
+
+def test_the_command_line_loads_the_interface_before_it_records(loaded_by):
+    assert "malloc_tracer._interface" in loaded_by("import malloc_tracer.cli._recorder")
+
+
+def test_the_package_has_the_names_of_its_interface_and_no_others(python):
+    folder = str(Path(malloc_tracer.__file__).parents[1])
+    code = f"import sys; sys.path.insert(0, {folder!r}); import malloc_tracer; "
+    assert set(malloc_tracer.__all__) <= set(python("-I", "-c", code + "print(*dir(malloc_tracer))").split())
+    assert python("-I", "-c", code + "from malloc_tracer import *; print(Scope.__name__)").strip() == "Scope"
+    assert python("-I", "-c", code + "print(hasattr(malloc_tracer, 'scope'))").strip() == "False"
+    with pytest.raises(AttributeError, match="^module 'malloc_tracer' has no attribute 'scope'$"):
+        malloc_tracer.scope  # noqa: B018
+    with pytest.raises(AttributeError, match="^module 'malloc_tracer' has no attribute '_nothing'$"):
+        malloc_tracer._nothing  # noqa: B018
 
 
 @pytest.mark.parametrize(

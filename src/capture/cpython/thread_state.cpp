@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "platform/prim.hpp"
+
 namespace malloc_tracer::capture::cpython {
 
 constinit ThreadStateSource thread_state_source;
@@ -13,28 +15,15 @@ constinit ThreadStateSource thread_state_source;
 
 namespace {
 
-constexpr long kReach =
-    4096;  // bytes below the thread pointer: the static TLS of executable and libpython
+constexpr int kReach = 512;  // words beside the thread pointer: executable's and libpython's own
 constexpr int kMost = 64;
-
-char* thread_pointer() noexcept {
-  char* pointer;
-  asm volatile("mov %%fs:0, %0" : "=r"(pointer));
-  return pointer;
-}
-
-PyThreadState* word_below(long distance) noexcept {
-  return *reinterpret_cast<PyThreadState* volatile*>(thread_pointer() - distance);
-}
 
 constinit thread_local PyThreadState* no_state __attribute__((tls_model("initial-exec"))) = nullptr;
 
 // The scan must not cross the end of the TLS mapping: a blind one crashed 1 process in 20.
-bool is_mapped(const char* address) noexcept {
+bool is_mapped(std::uintptr_t page) noexcept {
   unsigned char vector;
-  return mincore(reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) &
-                                         ~std::uintptr_t{4095}),
-                 4096, &vector) == 0;
+  return mincore(reinterpret_cast<void*>(page), platform::page_bytes(), &vector) == 0;
 }
 
 }  // namespace
@@ -45,22 +34,22 @@ static long find_offset() noexcept {
   PyThreadState* me = PyThreadState_Get();
   long holders[kMost];
   int count = 0;
-  const char* page = nullptr;
-  for (long distance = 8; distance < kReach && count < kMost; distance += 8) {
-    const char* address = thread_pointer() - distance;
-    const char* its_page = reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(address) &
-                                                         ~std::uintptr_t{4095});
-    if (its_page != page && !is_mapped(address)) break;
+  std::uintptr_t page = 0;
+  for (int word = 1; word < kReach && count < kMost; word++) {
+    long distance = word * platform::kThreadLocalStep;
+    std::uintptr_t its_page = (platform::thread_pointer() + static_cast<std::uintptr_t>(distance)) &
+                              ~(platform::page_bytes() - 1);
+    if (its_page != page && !is_mapped(its_page)) break;
     page = its_page;
-    if (word_below(distance) == me) holders[count++] = distance;
+    if (platform::thread_local_word(distance) == me) holders[count++] = distance;
   }
   PyThreadState* saved = PyEval_SaveThread();
   int cleared = 0;
   for (int i = 0; i < count; i++) {
-    if (word_below(holders[i]) == nullptr) holders[cleared++] = holders[i];
+    if (platform::thread_local_word(holders[i]) == nullptr) holders[cleared++] = holders[i];
   }
   PyEval_RestoreThread(saved);
-  return cleared == 1 && word_below(holders[0]) == me ? -holders[0] : 0;
+  return cleared == 1 && platform::thread_local_word(holders[0]) == me ? holders[0] : 0;
 }
 
 bool find_thread_state() noexcept {
@@ -69,8 +58,10 @@ bool find_thread_state() noexcept {
 #endif
   long offset = find_offset();
   thread_state_source.known = offset != 0;
-  thread_state_source.offset =
-      thread_state_source.known ? offset : reinterpret_cast<char*>(&no_state) - thread_pointer();
+  if (!thread_state_source.known)
+    offset = static_cast<long>(reinterpret_cast<std::uintptr_t>(&no_state) -
+                               platform::thread_pointer());
+  thread_state_source.offset = offset;
   return own_state() == PyThreadState_Get() && attached_state() == PyThreadState_Get();
 }
 

@@ -5,6 +5,7 @@
 
 #include "capture/cpython/python_headers.hpp"
 #include "memory/compiler.hpp"
+#include "platform/cpu.hpp"
 
 // The calling thread's Python thread state without calling into the interpreter. Hook safe.
 //
@@ -31,9 +32,7 @@ bool find_thread_state() noexcept;
 #if PY_VERSION_HEX >= 0x030c0000
 // Without a call: nullptr also where attached_state() has to be asked.
 MT_INLINE PyThreadState* attached_state_nearby() noexcept {
-  PyThreadState* state;
-  asm volatile("movq %%fs:(%1), %0" : "=r"(state) : "r"(thread_state_source.offset));
-  return state;
+  return static_cast<PyThreadState*>(platform::thread_local_word(thread_state_source.offset));
 }
 // This thread's state while it holds the GIL, else nullptr.
 inline PyThreadState* attached_state() noexcept {

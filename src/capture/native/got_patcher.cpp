@@ -32,7 +32,8 @@ struct Patcher {
   std::uintptr_t allocator_begin = 0;
   bool allocator_is_foreign = false;  // neither the C library nor the program
   std::uintptr_t program_begin = 0, program_end = 0;
-  std::uint64_t may_match[4] = {};  // which hashes of a name's first four bytes occur
+  std::uint32_t first_bytes[kFunctionCount] = {};  // of each name, four; 0 without one
+  std::uint64_t may_match[4] = {};                 // which hashes of them occur
 
   memory::ReservedArray<Seen>
       seen[2];  // in link map order; one is being rebuilt while the other is read
@@ -57,20 +58,24 @@ bool is_skipped(const Module& module) noexcept {
   return patcher.allocator_is_foreign && module.begin == patcher.allocator_begin;
 }
 
-std::uint32_t hash_of(const char* symbol) noexcept {
+std::uint32_t first_bytes_of(const char* symbol) noexcept {
   std::uint32_t first = 0;
   std::memcpy(&first, symbol, sizeof first);
-  return (first * 0x9E3779B1u) >> 24;
+  return first;
+}
+
+std::uint32_t hash_of(std::uint32_t first_bytes) noexcept {
+  return (first_bytes * 0x9E3779B1u) >> 24;
 }
 
 // The hooked function of that name, -1 if there is none. Large modules have 100,000 slots: most
-// names end at the first test.
+// names end at the first test, and nearly all others at the second.
 int index_of(const char* symbol) noexcept {
   if (std::strlen(symbol) < sizeof(std::uint32_t)) return -1;
-  std::uint32_t hash = hash_of(symbol);
+  std::uint32_t first = first_bytes_of(symbol), hash = hash_of(first);
   if ((patcher.may_match[hash / 64] >> (hash % 64) & 1) == 0) return -1;
   for (int i = 0; i < kFunctionCount; i++) {
-    if (patcher.names[i].symbol != nullptr && std::strcmp(patcher.names[i].symbol, symbol) == 0)
+    if (patcher.first_bytes[i] == first && std::strcmp(patcher.names[i].symbol, symbol) == 0)
       return i;
   }
   return -1;
@@ -222,7 +227,8 @@ bool find_real_functions(const FunctionName* names) noexcept {
   patcher.names = names;
   for (int i = 0; i < kFunctionCount; i++) {
     if (names[i].symbol == nullptr) continue;
-    std::uint32_t hash = hash_of(names[i].symbol);
+    std::uint32_t first = first_bytes_of(names[i].symbol), hash = hash_of(first);
+    patcher.first_bytes[i] = first;
     patcher.may_match[hash / 64] |= std::uint64_t{1} << (hash % 64);
   }
   platform::each_module(find_in_module, nullptr);

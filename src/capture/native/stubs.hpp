@@ -4,7 +4,7 @@
 // What patched slots point at: code that goes on to an entry of a table with all arguments and the
 // return address as they came, whatever the function's signature. That the caller's return address
 // stays matters for dlopen: the loader finds the caller's RUNPATH by it. One file per architecture
-// (stubs_x86_64.cpp). Hook safe, thread safe.
+// (stubs_x86_64.cpp, stubs_aarch64.cpp). Hook safe, thread safe.
 namespace malloc_tracer::capture::native {
 
 // Jumps to mt_native_active[index].

@@ -4,9 +4,6 @@
 
 // The stubs for x86-64 (System V calling convention). In assembler, because a compiler promises no
 // tail call.
-#if !defined(__x86_64__)
-#error "write stubs_<architecture>.cpp: stubs.hpp says what they do"
-#endif
 
 namespace malloc_tracer::capture::native {
 

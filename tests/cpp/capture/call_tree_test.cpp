@@ -11,6 +11,8 @@
 #include <tuple>
 #include <vector>
 
+#include "many_threads.hpp"
+
 namespace malloc_tracer::capture {
 namespace {
 
@@ -141,8 +143,7 @@ TEST_F(CallTreeTest, InternsRandomPathsLikeAMap) {
 }
 
 TEST_F(CallTreeTest, ThreadsThatInternTheSamePathsAgree) {
-  constexpr int kThreads = 4;
-  std::vector<std::vector<PathId>> paths(kThreads);
+  std::vector<std::vector<PathId>> paths(static_cast<std::size_t>(kManyThreads));
   std::vector<std::thread> threads;
   for (std::vector<PathId>& mine : paths) {
     threads.emplace_back([&] {

@@ -20,6 +20,7 @@
 
 #include "capture/engine_test.hpp"
 #include "capture/lane.hpp"
+#include "many_threads.hpp"
 
 namespace malloc_tracer::capture {
 namespace {
@@ -271,7 +272,7 @@ class TrueLive {
 
 class Storm {
  public:
-  static constexpr int kThreads = 4, kPlaces = 8;
+  static constexpr int kPlaces = 8;
   static constexpr std::uint64_t kBlocksPerThread = 1u << 16;
 
   // `with_lock`: threads take the interpreter's lock now and then, and use the main lane under it.
@@ -389,8 +390,9 @@ class Storm {
     EXPECT_GE(peak, total(snapshot).live_bytes);
     // With the main lane at work the others learn late of its maxima: then the share they save may
     // be a later one.
-    EXPECT_LE(peak, live_.at_most() + (with_lock_ ? 2 * kThreads * kCredit : 0));
-    EXPECT_GE(peak + 2 * kThreads * kCredit, live_.at_least());
+    const std::uint64_t credit = 2 * static_cast<std::uint64_t>(kManyThreads) * kCredit;
+    EXPECT_LE(peak, live_.at_most() + (with_lock_ ? credit : 0));
+    EXPECT_GE(peak + credit, live_.at_least());
   }
 
  private:
@@ -437,8 +439,8 @@ class Storm {
   std::mutex lock_;  // the interpreter's
   Exchange exchange_;
   TrueLive live_;
-  std::vector<std::atomic<bool>> used_ =
-      std::vector<std::atomic<bool>>(kThreads * kBlocksPerThread + 1);
+  std::vector<std::atomic<bool>> used_ = std::vector<std::atomic<bool>>(
+      static_cast<std::uint64_t>(kManyThreads) * kBlocksPerThread + 1);
   std::mutex sums_mutex_;
   Sums sums_;
 };
@@ -456,7 +458,7 @@ class StormTest : public LanesTest {
       std::atomic<bool> done{false};
       std::thread disturber([&] { storm->disturb(done); });
       std::vector<std::thread> threads;
-      for (int t = 0; t < Storm::kThreads; t++) {
+      for (int t = 0; t < kManyThreads; t++) {
         threads.emplace_back([&, t] { storm->run(t, 20'000); });
       }
       for (std::thread& thread : threads) thread.join();

@@ -9,11 +9,14 @@
 #include <thread>
 #include <vector>
 
+#include "many_threads.hpp"
+#include "platform/cpu.hpp"
+
 namespace malloc_tracer::memory {
 namespace {
 
 constexpr std::uint64_t kLeafSpan = std::uint64_t{1} << 30;
-constexpr std::uint64_t kFirstRefused = std::uint64_t{1} << 47;
+constexpr std::uint64_t kFirstRefused = std::uint64_t{1} << platform::kAddressBits;
 
 class PageMapTest : public testing::Test {
  protected:
@@ -69,7 +72,7 @@ TEST_F(PageMapTest, EqualOffsetsInDifferentLeavesAreDifferentCells) {
   }
 }
 
-TEST_F(PageMapTest, AddressesFromTwoToThe47OnAreRefused) {
+TEST_F(PageMapTest, AddressesThatNoProgramHasAreRefused) {
   EXPECT_NE(map_.make(kFirstRefused - 16), nullptr);
   for (std::uint64_t address : {kFirstRefused, kFirstRefused + 0x40, ~std::uint64_t{0}}) {
     EXPECT_EQ(map_.find(address), nullptr);
@@ -106,14 +109,14 @@ TEST_F(PageMapTest, ALaterGenerationIsGreaterWhateverTheRestOfTheCellSays) {
 }
 
 TEST_F(PageMapTest, ThreadsThatMakeTheSameLeafAtOnceAgreeOnIt) {
-  constexpr int kThreads = 4, kLeaves = 32;
-  std::vector<std::vector<PageMap::Cell*>> cells(kThreads);
+  constexpr std::uint64_t kLeaves = 32;
+  std::vector<std::vector<PageMap::Cell*>> cells(static_cast<std::size_t>(kManyThreads));
   std::atomic<int> ready{0};
   std::vector<std::thread> threads;
   for (std::vector<PageMap::Cell*>& mine : cells) {
     threads.emplace_back([&] {
       ready++;
-      while (ready < kThreads) {
+      while (ready < kManyThreads) {
       }
       for (std::uint64_t leaf = 0; leaf < kLeaves; leaf++) {
         mine.push_back(map_.make(leaf * kLeafSpan + 0x40));

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "many_threads.hpp"
+
 namespace malloc_tracer::memory {
 namespace {
 
@@ -21,13 +23,13 @@ TEST(SpinLockTest, CanBeTakenAgainAfterItWasGivenBack) {
 }
 
 TEST(SpinLockTest, LetsOneThreadInAtATime) {
-  constexpr int kThreads = 4, kRounds = 20'000;
+  constexpr int kRounds = 20'000;
   SpinLock lock;
   long sum = 0;  // plain: the lock must order the accesses
   std::atomic<int> inside{0};
   std::atomic<bool> together{false};
   std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; t++) {
+  for (int t = 0; t < kManyThreads; t++) {
     threads.emplace_back([&] {
       for (int i = 0; i < kRounds; i++) {
         SpinGuard guard(lock);
@@ -38,7 +40,7 @@ TEST(SpinLockTest, LetsOneThreadInAtATime) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(sum, long{kThreads} * kRounds);
+  EXPECT_EQ(sum, long{kManyThreads} * kRounds);
   EXPECT_FALSE(together);
 }
 

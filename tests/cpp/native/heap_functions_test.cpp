@@ -136,9 +136,9 @@ const Linked kLinked[] = {
     {"lazy", "known_calls", ""},
     {"bound_now", "known_calls_bound_now", ""},
     {"fixed", "known_calls_fixed", ""},
-    {"jemalloc", "known_calls", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"},
-    {"tcmalloc", "known_calls", "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4"},
-    {"mimalloc", "known_calls", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2"},
+    {"jemalloc", "known_calls", MALLOC_TRACER_LIBRARIES "/libjemalloc.so.2"},
+    {"tcmalloc", "known_calls", MALLOC_TRACER_LIBRARIES "/libtcmalloc_minimal.so.4"},
+    {"mimalloc", "known_calls", MALLOC_TRACER_LIBRARIES "/libmimalloc.so.2"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Linked, HeapFunctions, testing::ValuesIn(kLinked),

@@ -23,8 +23,9 @@ inline std::string output_of(const std::string& program, const std::string& name
                              const std::string& preload = "") {
   std::string environment = "ASAN_OPTIONS=detect_leaks=0 ";  // the programs keep blocks on purpose
   if (!preload.empty()) environment += "LD_PRELOAD=" + preload + " ";
-  std::string command =
-      environment + MALLOC_TRACER_TEST_PROGRAMS "/" + program + " " + name + " 2>&1";
+  std::string command = environment +
+                        MALLOC_TRACER_RUN_PROGRAM " " MALLOC_TRACER_TEST_PROGRAMS "/" + program +
+                        " " + name + " 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return "not started";
   std::string output;
