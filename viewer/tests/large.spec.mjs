@@ -10,11 +10,11 @@ test("100,000 nodes", async ({ page, open }) => {
   const json = bigTrace(100_000);
   const figures = {};
   for (const view of ["source", "flame", "tree", "tables", "summary"]) {
-    await open(json, { gzip: true, hash: `#v=${view}` });
+    await open(json, { hash: `#v=${view}` });
     figures[view] = Math.round(await page.evaluate(() => Number(document.documentElement.dataset.ready)));
     await page.goto("about:blank");
   }
-  await open(json, { gzip: true, hash: "#v=flame" });
+  await open(json, { hash: "#v=flame" });
   figures.redraw = Math.round(
     await page.evaluate(async () => {
       const canvas = document.querySelector("canvas.graph");

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { difference, sample } from "./make_sample.mjs";
 import { cells, expect, hashOf, test } from "./pages.mjs";
 import { TraceMaker } from "./traces.mjs";
@@ -576,19 +577,19 @@ test.describe("the rest of the page", () => {
     await expect(grid(page)).toContainText("no line is known");
   });
 
-  for (const encoding of ["identity", "gzip", "gzip without DecompressionStream"]) {
-    test(`data written as ${encoding}`, async ({ page, open }) => {
-      if (encoding.includes("without")) await page.addInitScript(() => delete globalThis.DecompressionStream);
-      await open(sample(), { gzip: encoding !== "identity" });
-      await expect(page.locator("header")).toContainText("live 12.5 MiB");
-    });
-  }
+  test("a browser without DecompressionStream", async ({ page, open }) => {
+    await page.addInitScript(() => delete globalThis.DecompressionStream);
+    await open(sample());
+    await expect(page.locator("header")).toContainText("live 12.5 MiB");
+  });
 
   test("damaged data and newer formats are said, and the static part stays", async ({ page, open }) => {
     const fixed = "<table><tr><td>12.5 MiB</td></tr></table>";
-    await open(null, { text: '{"format":', fixed, ready: false });
-    await expect(page.getByRole("alert")).toContainText("The trace in this page is damaged.");
-    await expect(page.locator("#static")).toContainText("12.5 MiB");
+    for (const data of ["%", "eyJmb3JtYXQiOg==", gzipSync('{"format":').toString("base64")]) {
+      await open(null, { data, fixed, ready: false });
+      await expect(page.getByRole("alert")).toContainText("The trace in this page is damaged.");
+      await expect(page.locator("#static")).toContainText("12.5 MiB");
+    }
     await open({ ...sample(), version: 9 }, { fixed, ready: false });
     await expect(page.getByRole("alert")).toContainText("format version 9; this page reads up to version 1");
     await expect(page.locator("#static")).toBeVisible();

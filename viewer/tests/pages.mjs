@@ -6,7 +6,7 @@ import { pageOf } from "./traces.mjs";
 export { expect };
 
 export const test = base.extend({
-  /** `open(json, { hash, gzip, text, fixed, ready })`: the page of a trace, from disk. */
+  /** `open(json, { hash, data, fixed, ready })`: the page of a trace, from disk. */
   open: async ({ page, context }, use, info) => {
     const wrong = [];
     let own = "";

@@ -182,19 +182,10 @@ export function bigTrace(size) {
 
 const TEMPLATE = readFileSync(new URL("../../src/report/page.html", import.meta.url), "utf8");
 
-/** The JSON as it may stand in HTML. */
-export function escaped(json) {
-  return JSON.stringify(json).replace(
-    /[<>&\u2028\u2029]/g,
-    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-export function pageOf(json, { gzip = false, text = undefined, fixed = "" } = {}) {
-  const content = text ?? (gzip ? gzipSync(JSON.stringify(json)).toString("base64") : escaped(json));
-  const encoding = gzip ? "gzip-base64" : "identity";
+/** The page as the HTML writer makes it; `data` replaces what the trace would be written as. */
+export function pageOf(json, { data = gzipSync(JSON.stringify(json)).toString("base64"), fixed = "" } = {}) {
   return TEMPLATE.replace("<!--malloc_tracer:static-->", () => fixed).replace(
     "<!--malloc_tracer:trace-->",
-    () => `<script type="application/json" id="trace" data-encoding="${encoding}">${content}</script>`,
+    () => `<script type="application/json" id="trace" data-encoding="gzip-base64">${data}</script>`,
   );
 }
