@@ -138,7 +138,28 @@ export class TraceMaker {
   }
 }
 
-/** A call tree of `size` nodes, up to 40 deep, with numbers from a generator that is the same every time. */
+const NAMES = 60;
+
+/** The source of one module of `bigTrace`: functions of twelve lines. */
+function bigModule(module) {
+  const functions = Array.from({ length: NAMES }, (_, name) => [
+    "",
+    `def function_${name}(path, rows=(), *, limit=${name}):`,
+    `    """Row ${name} of module ${module}, up to 'limit'."""`,
+    `    table = {f"key {index}": index * ${name} for index in range(limit)}`,
+    "    for row in rows:  # whatever there is",
+    "        if row is None or row in table:",
+    "            continue",
+    `        table[row] = bytes(${name}) + b"text" * 3`,
+    "        yield sorted(table.items(), key=lambda pair: pair[1])",
+    "    return path.encode()",
+    "",
+    "",
+  ]);
+  return ["import os", "", ...functions.flat(), ""].join("\n");
+}
+
+/** A call tree of `size` nodes, up to 40 deep, with numbers from a generator that is the same every time, and source. */
 export function bigTrace(size) {
   const maker = new TraceMaker();
   let seed = 12345;
@@ -149,16 +170,13 @@ export function bigTrace(size) {
   const path = [];
   const threads = ["MainThread", "worker-1", "worker-2"];
   const allocators = ["python object", "python mem", "malloc", "mmap"];
+  const file = (module) => `${module < 80 ? "/usr/lib/python3/lib" : "src/app"}/module_${module}.py`;
   while (maker.nodes.values.length < size) {
     path.length = Math.min(path.length, random(40));
     do {
       const module = random(120);
-      const name = random(60);
-      path.push([
-        `${module < 80 ? "/usr/lib/python3/lib" : "src/app"}/module_${module}.py`,
-        `Class${name % 7}.function_${name}`,
-        10 + name * 12 + random(8),
-      ]);
+      const name = random(NAMES);
+      path.push([file(module), `Class${name % 7}.function_${name}`, 4 + name * 12 + random(8)]);
     } while (random(4) > 0 && path.length < 40);
     const allocated = 1 + random(200);
     const live = random(3) === 0 ? random(allocated + 1) : 0;
@@ -175,6 +193,7 @@ export function bigTrace(size) {
   const ns = Array.from({ length: 1024 }, (_, index) => index * 1_000_000);
   return maker.json({
     name: "big",
+    sources: Array.from({ length: 120 }, (_, module) => [file(module), 1, bigModule(module)]),
     timeline: { ns, live_bytes: ns.map((_, index) => index * 1000 + random(100_000)) },
     duration_ns: 1_024_000_000,
   });
