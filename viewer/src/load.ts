@@ -240,9 +240,8 @@ export function load(json: unknown): Trace {
   const ns = numbers(table("timeline").ns, "timeline.ns");
   const lost = strings(table("lost").reason, "lost.reason", all);
   const lostCounts = numbers(table("lost").count, "lost.count", lost.length);
-  const histogram = object(root.histogram ?? { below: [], blocks: [] }, "histogram");
-  const below = numbers(histogram.below, "histogram.below");
-  const blocks = numbers(histogram.blocks, "histogram.blocks", below.length);
+  const blockSizes = numbers(root.block_sizes ?? [], "block_sizes");
+  if (blockSizes.length > 65) throw new LoadError("block_sizes has more entries than a size has bits");
   return {
     name: text(root.name, "name"),
     writer: text(root.writer ?? "", "writer"),
@@ -265,7 +264,7 @@ export function load(json: unknown): Trace {
     threads: threads.map((name, row) => ({ name, id: String(ids[row] ?? "").slice(0, 20) })),
     allocators,
     timeline: { ns, bytes: numbers(table("timeline").live_bytes, "timeline.live_bytes", ns.length) },
-    histogram: Array.from(below, (limit, row) => ({ below: limit, blocks: blocks[row] as number })),
+    blockSizes,
     lost: lost.map((reason, row) => [reason, lostCounts[row] as number]),
   };
 }

@@ -90,36 +90,66 @@ function Timeline() {
   );
 }
 
-function Histogram() {
-  const { histogram } = state.trace();
-  const most = Math.max(1, ...histogram.map((row) => Math.abs(row.blocks)));
-  const all = histogram.reduce((sum, row) => sum + row.blocks, 0);
+/** The sizes of so many bits: from 1 KiB on "1–2 KiB" stands for 1,024 to 2,047 bytes. And in full. */
+function sizesOf(bits: number): [string, string] {
+  if (bits < 2) return [size(bits), size(bits)];
+  const least = 2 ** (bits - 1);
+  const steps = Math.min(4, Math.floor((bits - 1) / 10));
+  const unit = 1024 ** steps;
+  const text =
+    steps === 0
+      ? `${least}–${2 * least - 1} B`
+      : `${least / unit}–${(2 * least) / unit} ${size(unit).replace(/^1\.0 /, "")}`;
+  return [text, `${count(least)} to below ${count(2 * least)} B`];
+}
+
+function BlockSizes() {
+  const { blockSizes, signed } = state.trace();
+  const used = Array.from(blockSizes, (blocks, bits) => (blocks === 0 ? -1 : bits)).filter((bits) => bits >= 0);
+  const first = used[0];
+  const last = used[used.length - 1];
+  if (first === undefined || last === undefined) return null;
+  const sign = state.swapped.value ? -1 : 1;
+  const rows = Array.from(blockSizes.subarray(first, last + 1), (blocks, row) => ({
+    blocks: sign * blocks,
+    bits: first + row,
+  }));
+  const most = Math.max(...rows.map((row) => Math.abs(row.blocks)));
+  const all = rows.reduce((sum, row) => sum + row.blocks, 0);
   return (
-    <table class="bars-table">
-      <thead>
-        <tr>
-          <th scope="col">size of block</th>
-          <th scope="col">blocks</th>
-          <th scope="col">share</th>
-        </tr>
-      </thead>
-      <tbody>
-        {histogram.map((row) => (
-          <tr key={row.below}>
-            <th scope="row">&lt; {size(row.below)}</th>
-            <td class="bars">
-              <div class="bar">
-                {row.blocks !== 0 && (
-                  <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(row.blocks)) / most}%)` }} />
-                )}
-                <span class="num">{count(row.blocks)}</span>
-              </div>
-            </td>
-            <td class="n">{percent(row.blocks, all)}</td>
+    <section>
+      <h2>Blocks by size {state.filtersActive() && <small class="muted">of all threads and allocators</small>}</h2>
+      <table class="bars-table sizes">
+        <thead>
+          <tr>
+            <th scope="col">size of block</th>
+            <th scope="col">blocks allocated</th>
+            {!signed && <th scope="col">share</th>}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {rows.map(({ blocks, bits }) => {
+            const [text, exact] = sizesOf(bits);
+            return (
+              <tr key={bits}>
+                <th scope="row" title={exact}>
+                  {text}
+                </th>
+                <td class="bars">
+                  <div class={`bar ${signed ? (blocks > 0 ? "grow" : "shrink") : ""}`}>
+                    {blocks !== 0 && (
+                      <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(blocks)) / most}%)` }} />
+                    )}
+                    <span class="num">{state.shown(COUNT, blocks)}</span>
+                  </div>
+                </td>
+                {!signed && <td class="n">{percent(blocks, all)}</td>}
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </section>
   );
 }
 
@@ -287,12 +317,7 @@ export function SummaryView() {
         <Top title="Allocated, by function" table="functions" metric={ALLOCATED} />
         <Top title="Allocated, by thread" table="threads" metric={ALLOCATED} />
         <Top title="Allocated, by allocator" table="allocators" metric={ALLOCATED} rows={7} />
-        {trace.histogram.length > 0 && (
-          <section>
-            <h2>Blocks by size</h2>
-            <Histogram />
-          </section>
-        )}
+        <BlockSizes />
         <section>
           <h2>Run</h2>
           <Run />

@@ -10,6 +10,7 @@ export const test = base.extend({
   open: async ({ page, context }, use, info) => {
     const wrong = [];
     let own = "";
+    let opened = 0;
     page.on("request", (request) => {
       if (request.url().split("#")[0] !== own) wrong.push(`request: ${request.url().slice(0, 200)}`);
     });
@@ -19,7 +20,8 @@ export const test = base.extend({
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     await use(async (json, { hash = "", ready = true, ...options } = {}) => {
       mkdirSync(info.outputDir, { recursive: true });
-      const path = `${info.outputDir}/page.html`;
+      // Each page has an address of its own: another hash alone would load nothing.
+      const path = `${info.outputDir}/page${++opened}.html`;
       writeFileSync(path, pageOf(json, options));
       own = `file://${path}`;
       await page.goto(own + hash);

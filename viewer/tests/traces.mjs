@@ -37,6 +37,7 @@ export class TraceMaker {
   frames = new Rows();
   nodes = new Rows();
   rows = new Map();
+  sizes = [];
 
   constructor() {
     this.nodes.of([0, -1]);
@@ -59,11 +60,18 @@ export class TraceMaker {
   /** Adds blocks of one size: how many were allocated, were alive at the peak, are alive, were temporary, came from realloc. */
   add(path, { size, allocated, peak = 0, live = 0, temporary = 0, reallocated = 0, ...where }) {
     const freed = allocated - live;
+    const bits = size.toString(2).length;
+    this.sizes[bits] = (this.sizes[bits] ?? 0) + allocated;
     this.addNumbers(
       path,
       [live * size, live, peak * size, peak, allocated * size, allocated, freed * size, freed, temporary, reallocated],
       where,
     );
+  }
+
+  /** How many blocks were allocated of each size, by its bits. */
+  blockSizes() {
+    return Array.from(this.sizes, (blocks) => blocks ?? 0);
   }
 
   addNumbers(path, numbers, { thread = "MainThread", allocator = "python object", earlier = 0 }) {
