@@ -23,6 +23,7 @@ std::string html_report(const trace::Trace& trace) {
   const std::size_t table = page.find(kStaticMark), data = page.find(kTraceMark, table);
   std::string html(page.substr(0, table));
   html += html_table(trace);
+  if (!trace.listing.stretches.empty()) html += html_largest_lines(trace);
   html += page.substr(table + kStaticMark.size(), data - table - kStaticMark.size());
   // Base64 has no character that a reader of HTML could take for an end or a beginning.
   html += R"(<script type="application/json" id="trace" data-encoding="gzip-base64">)";

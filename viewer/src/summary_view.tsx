@@ -70,6 +70,11 @@ function Timeline() {
   const text = `${size(bytes[peak] ?? 0)} at ${duration(ns[peak] ?? 0)}`;
   return (
     <figure>
+      <figcaption>
+        <span style={{ left: `${(100 * peakX) / WIDTH}%`, transform: `translateX(${(-100 * peakX) / WIDTH}%)` }}>
+          <b>peak</b> {text}
+        </span>
+      </figcaption>
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         role="img"
@@ -79,13 +84,10 @@ function Timeline() {
         <path class="area" d={`${line}H${WIDTH}V${HEIGHT}Z`} />
         <line class="peak" x1={peakX} x2={peakX} y1={0} y2={HEIGHT} />
       </svg>
-      <figcaption>
+      <p class="axis">
         <span>0</span>
-        <span>
-          <b>peak</b> {text}
-        </span>
         <span>{duration(end)}</span>
-      </figcaption>
+      </p>
     </figure>
   );
 }
@@ -123,8 +125,14 @@ function BlockSizes() {
         <thead>
           <tr>
             <th scope="col">size of block</th>
-            <th scope="col">blocks allocated</th>
-            {!signed && <th scope="col">share</th>}
+            <th scope="col" class="bars">
+              blocks allocated
+            </th>
+            {!signed && (
+              <th scope="col" class="n">
+                share
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -210,12 +218,14 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
                   <td class="n">{trace.signed ? state.fate(row.sides, value(row)) : share(metric, value(row))}</td>
                   <td class="name">
                     {row.file < 0 ? <Name text={row.function} /> : <Place file={row.file} line={row.line} />}{" "}
-                    {table === "lines" && (
+                    {table === "lines" && row.line !== 0 && (
                       <code>
                         <Name text={code || row.function} limit={80} />
                       </code>
                     )}
-                    {table === "functions" && <Name text={row.function} limit={80} />}
+                    {table === "functions" && trace.files[row.file]?.kind !== "native" && (
+                      <Name text={row.function} limit={80} />
+                    )}
                   </td>
                 </tr>
               );
@@ -223,7 +233,9 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
             {others > 0 && (
               <tr>
                 <td class="bars">
-                  <Num metric={metric} value={rest} />
+                  <div class="bar">
+                    <Num metric={metric} value={rest} />
+                  </div>
                 </td>
                 <td class="n">{trace.signed ? "" : share(metric, rest)}</td>
                 <td class="name muted">{count(others)} more</td>

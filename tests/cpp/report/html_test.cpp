@@ -74,6 +74,32 @@ TEST(Html, AddsNoElementOfAScript) {
   EXPECT_EQ(scripts(html_report(hostile())), scripts(std::string(html_page())) + 1);
 }
 
+TEST(Html, ShowsWithoutItsProgramWhatIsListedAndTheLargestLines) {
+  Trace trace = hostile();
+  const std::string listed = html_report(trace);
+  EXPECT_NE(listed.find(html_table(trace) + html_largest_lines(trace)), std::string::npos);
+  trace.listing.stretches.clear();
+  const std::string unlisted = html_report(trace);
+  const std::size_t first = unlisted.find("Largest lines");
+  ASSERT_NE(first, std::string::npos) << "html_table shows them where nothing is listed";
+  EXPECT_EQ(unlisted.find("Largest lines", first + 1), std::string::npos);
+}
+
+TEST(HtmlTable, OfTheLargestLinesHas50AndSaysHowManyAreLeft) {
+  trace::TableMaker maker;
+  const trace::Id function = maker.function("f", maker.file("/a.py", trace::Kind::kYours));
+  const trace::Id thread = maker.thread("main", 1), allocator = maker.allocator("malloc");
+  for (int line = 1; line <= 60; ++line) {
+    const trace::Id node = maker.node(0, maker.frame(function, line));
+    maker.add({node, thread, allocator, false, {line, 1, 0, 0, line, 1, 0, 0, 0, 0}});
+  }
+  const std::string html = html_largest_lines(trace::sum_up({}, maker.take()));
+  EXPECT_NE(html.find("/a.py:60</td>"), std::string::npos);
+  EXPECT_NE(html.find("/a.py:11</td>"), std::string::npos);
+  EXPECT_EQ(html.find("/a.py:10</td>"), std::string::npos);
+  EXPECT_NE(html.find("10 lines</p>"), std::string::npos);
+}
+
 TEST(HtmlTable, ShowsTheListedSourceWithItsNumbers) {
   Trace trace = hostile();
   trace.name = "load";
