@@ -164,6 +164,8 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
   const ran = new Uint8Array(size);
   const byThread = new Float64Array(trace.threads.length * TEN);
   const byAllocator = new Float64Array(trace.allocators.length * TEN);
+  const threadSides = new Uint8Array(trace.threads.length);
+  const allocatorSides = new Uint8Array(trace.allocators.length);
   const all = new Float64Array(TEN);
   const passing: number[] = [];
   for (let cell = 0; cell < cells.node.length; cell++) {
@@ -180,11 +182,16 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
       const value = values[cell] as number;
       if (value === 0) continue;
       const node = cells.node[cell] as number;
-      (ran[node] as number) |= cells.earlier[cell] ? BEFORE : NOW;
+      const thread = cells.thread[cell] as number;
+      const allocator = cells.allocator[cell] as number;
+      const side = cells.earlier[cell] ? BEFORE : NOW;
+      (ran[node] as number) |= side;
+      (threadSides[thread] as number) |= side;
+      (allocatorSides[allocator] as number) |= side;
       (own[node] as number) += value;
       (all[metric] as number) += value;
-      (byThread[(cells.thread[cell] as number) * TEN + metric] as number) += value;
-      (byAllocator[(cells.allocator[cell] as number) * TEN + metric] as number) += value;
+      (byThread[thread * TEN + metric] as number) += value;
+      (byAllocator[allocator * TEN + metric] as number) += value;
       if (before && cells.earlier[cell]) (before[node] as number) -= value;
     }
     const width = weight?.[metric];
@@ -214,8 +221,9 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
       parts(
         trace.threads.map((thread) => thread.name),
         byThread,
+        threadSides,
       ),
-    allocators: () => parts(trace.allocators, byAllocator),
+    allocators: () => parts(trace.allocators, byAllocator, allocatorSides),
   });
   const changes = new Float64Array(TEN);
   if (trace.signed) {
@@ -225,21 +233,13 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
   return { self, total, weight, changes, all, ran, ranBelow, tables };
 }
 
-/** Rows of threads or allocators. */
-function parts(names: string[], summed: Float64Array): Place[] {
+/** Rows of threads or allocators: those with events. */
+function parts(names: string[], summed: Float64Array, sides: Uint8Array): Place[] {
   return names
     .map((name, id) => {
       const numbers = summed.subarray(id * TEN, id * TEN + TEN);
-      return {
-        id,
-        function: name,
-        file: -1,
-        line: 0,
-        self: numbers,
-        total: numbers,
-        ownSides: NOW | BEFORE,
-        sides: NOW | BEFORE,
-      };
+      const here = sides[id] as number;
+      return { id, function: name, file: -1, line: 0, self: numbers, total: numbers, ownSides: here, sides: here };
     })
-    .filter((row) => row.self.some((value) => value !== 0));
+    .filter((row) => row.sides > 0);
 }

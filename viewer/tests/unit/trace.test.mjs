@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { difference, sample } from "../make_sample.mjs";
 import { bigTrace, NUMBERS, TraceMaker } from "../traces.mjs";
@@ -34,6 +35,32 @@ test("the self column of every table, and the tree, add up to the trace's own te
       result.total.map((column) => column[0]),
       wanted,
     );
+  }
+});
+
+test("every number of every table is that of the engine (tests/python/test_page.py writes them)", () => {
+  const numbers = (row) =>
+    [row.self, row.total].map((column) => Object.fromEntries(NUMBERS.map((n, i) => [n, column[i]])));
+  const ordered = (rows) => rows.map((row) => JSON.stringify(row)).sort();
+  for (const name of ["sample", "difference"]) {
+    const read = (file) => JSON.parse(readFileSync(new URL(`../data/${file}`, import.meta.url), "utf8"));
+    const trace = load(read(`${name}.json`));
+    const { tables } = sums(trace);
+    const wanted = read(`${name}.sums.json`);
+    const places = {
+      lines: (row) => ({ file: trace.files[row.file].name, number: row.line, function: row.function }),
+      functions: (row) => ({ name: row.function, file: trace.files[row.file].name }),
+      files: (row) => trace.files[row.file],
+      threads: (row) => ({ name: row.function, id: Number(trace.threads[row.id].id) }),
+      allocators: (row) => ({ name: row.function }),
+    };
+    for (const [table, place] of Object.entries(places)) {
+      const found = tables[table].map((row) => {
+        const [self, total] = numbers(row);
+        return { ...place(row), self, total };
+      });
+      assert.deepEqual(ordered(found), ordered(wanted[table]), `${name}: ${table}`);
+    }
   }
 });
 
