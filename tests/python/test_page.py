@@ -1,4 +1,4 @@
-"""The page sums a trace by itself, in TypeScript. What it must come to is what we say of the very files of its tests."""
+"""The page sums a trace by itself, in TypeScript: what it must come to is what we say of the files of its tests."""
 
 import json
 import os

@@ -213,7 +213,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
 def test_the_page_holds_the_trace(made, tmp_path):
     html = saved(made, tmp_path, "x.html").read_text()
-    data = re.search(r'<script type="application/json" id="trace" data-encoding="gzip-base64">(.*?)</script>', html, re.S)
+    begin = '<script type="application/json" id="trace" data-encoding="gzip-base64">'
+    data = re.search(f"{begin}(.*?)</script>", html)
     assert gzip.decompress(base64.b64decode(data[1], validate=True)).decode() == made.report("json")
     assert made._repr_html_() in html
 
