@@ -27,7 +27,7 @@ std::string html_report(const trace::Trace& trace) {
   html += page.substr(table + kStaticMark.size(), data - table - kStaticMark.size());
   // Base64 has no character that a reader of HTML could take for an end or a beginning.
   html += R"(<script type="application/json" id="trace" data-encoding="gzip-base64">)";
-  html += base64(gzip(json_report(trace)));
+  html += base64(gzip(json_for_page(trace)));
   html += "</script>";
   html += page.substr(data + kTraceMark.size());
   return html;

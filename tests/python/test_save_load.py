@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import itertools
 import json
 import os
 import re
@@ -215,7 +216,11 @@ def test_the_page_holds_the_trace(made, tmp_path):
     html = saved(made, tmp_path, "x.html").read_text()
     begin = '<script type="application/json" id="trace" data-encoding="gzip-base64">'
     data = re.search(f"{begin}(.*?)</script>", html)
-    assert gzip.decompress(base64.b64decode(data[1], validate=True)).decode() == made.report("json")
+    page = json.loads(gzip.decompress(base64.b64decode(data[1], validate=True)))
+    assert page.pop("format") == "malloc_tracer page"
+    for table, column in (("nodes", "parent"), ("rows", "node")):
+        page[table][column] = list(itertools.accumulate(page[table][column]))
+    assert page | {"format": "malloc_tracer trace"} == json.loads(made.report("json"))
     assert made._repr_html_() in html
 
 

@@ -209,8 +209,19 @@ export function bigTrace(size) {
 
 const TEMPLATE = readFileSync(new URL("../../src/report/page.html", import.meta.url), "utf8");
 
+/** A trace's file as the page has it: what counts up in steps from row to row. Wrong files stay wrong. */
+export function forPage(json) {
+  const steps = (column) => column?.map?.((row, index) => row - (index > 0 ? column[index - 1] : 0)) ?? column;
+  return {
+    ...json,
+    format: json?.format?.replace(/trace$/, "page"),
+    nodes: { ...json?.nodes, parent: steps(json?.nodes?.parent) },
+    rows: { ...json?.rows, node: steps(json?.rows?.node) },
+  };
+}
+
 /** The page as the HTML writer makes it; `data` replaces what the trace would be written as. */
-export function pageOf(json, { data = gzipSync(JSON.stringify(json)).toString("base64"), fixed = "" } = {}) {
+export function pageOf(json, { data = gzipSync(JSON.stringify(forPage(json))).toString("base64"), fixed = "" } = {}) {
   return TEMPLATE.replace("<!--malloc_tracer:static-->", () => fixed).replace(
     "<!--malloc_tracer:trace-->",
     () => `<script type="application/json" id="trace" data-encoding="gzip-base64">${data}</script>`,

@@ -62,7 +62,7 @@ TEST(Html, HoldsTheTrace) {
   const std::string data = between(
       html_report(hostile()),
       R"(<script type="application/json" id="trace" data-encoding="gzip-base64">)", "</script>");
-  EXPECT_TRUE(read_json(test::unzipped(decoded(data))) == hostile());
+  EXPECT_EQ(test::unzipped(decoded(data)), json_for_page(hostile()));
 }
 
 TEST(Html, AddsNoElementOfAScript) {

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { difference, sample } from "../make_sample.mjs";
-import { bigTrace, NUMBERS, TraceMaker } from "../traces.mjs";
+import { bigTrace, forPage, NUMBERS, TraceMaker } from "../traces.mjs";
 import { viewer } from "./modules.mjs";
 
-const { load, placings, sum, Tree, layout } = viewer;
+const { placings, sum, Tree, layout } = viewer;
+const load = (json) => viewer.load(forPage(json));
 const ALL = { thread: -1, allocator: -1, side: "both" };
 const copy = (json) => JSON.parse(JSON.stringify(json));
 const loaded = (json) => load(copy(json));
@@ -206,7 +207,8 @@ test("what is no trace, or damaged, is an error in words", () => {
     change(json);
     return readError(json);
   };
-  assert.equal(readError([]), "The file is not an object");
+  assert.throws(() => viewer.load([]), { message: "The file is not an object" });
+  assert.throws(() => viewer.load(sample()), { message: "The file is not a trace of malloc_tracer" });
   assert.equal(readError({ a: 1 }), "The file is not a trace of malloc_tracer");
   assert.equal(
     damaged((json) => {
