@@ -51,6 +51,25 @@ has_chroot() {
   [[ " ${chroot_versions[*]} " == *" $1 "* ]] && { ((EUID == 0)) || command -v sudo >/dev/null; }
 }
 
+# find_chromium: prints the path of a browser for the page's tests; fails if there is none. Ubuntu's is a stub that asks for a snap.
+find_chromium() {
+  local name path
+  for name in "${MALLOC_TRACER_CHROMIUM:-}" chromium chromium-browser google-chrome; do
+    path=$(command -v "$name") && "$path" --version &>/dev/null && echo "$path" && return 0
+  done
+  return 1
+}
+
+# find_node: prints the folder of a Node.js, 20 or newer, with npm beside it; fails if there is none.
+find_node() {
+  local folder
+  for folder in "$(dirname "$(command -v node)")" "$PWD/build/test/venv-node/bin"; do
+    [[ -x $folder/npm ]] && "$folder/node" -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null &&
+      echo "$folder" && return 0
+  done
+  return 1
+}
+
 # complete_python VERSION PATH: installs what Debian splits off from an interpreter: its headers and venv.
 complete_python() {
   local missing=()

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "report/gzip.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
+
+#include "report/deflate.hpp"
 
 namespace malloc_tracer::report {
 namespace {
-
-constexpr std::size_t kLongestBlock = 0xffff;
 
 constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
   std::array<std::uint32_t, 256> table{};
@@ -38,15 +36,7 @@ void append(std::string& out, std::uint64_t number, int bytes) {  // little endi
 std::string gzip(std::string_view content) {
   // Magic, deflate, no flags, no time (equal traces are equal files), no hint, unknown system.
   std::string out("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
-  std::string_view left = content;
-  do {
-    const std::string_view block = left.substr(0, kLongestBlock);
-    left.remove_prefix(block.size());
-    out += left.empty() ? '\1' : '\0';  // the last block?
-    append(out, block.size(), 2);
-    append(out, ~block.size(), 2);
-    out += block;
-  } while (!left.empty());
+  out += deflate(content);
   append(out, crc32(content), 4);
   append(out, content.size(), 4);
   return out;

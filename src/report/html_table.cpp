@@ -20,7 +20,7 @@ using trace::Counters;
 using trace::Line;
 using trace::Trace;
 
-constexpr std::size_t kMaxRows = 200, kMaxText = 160, kMaxSize = 55'000;
+constexpr std::size_t kMaxRows = 200, kMaxLargest = 50, kMaxText = 160, kMaxSize = 55'000;
 
 struct Column {
   const char* title;
@@ -39,10 +39,15 @@ class Table {
   std::string write() {
     summary();
     for (const auto& stretch : trace_.listing.stretches) section(stretch);
-    if (rows_ == 0) largest_lines();
+    if (rows_ == 0) largest_lines(kMaxRows);
     for (const auto& [reason, count] : trace_.lost) {
       out_ += "<p>Lost: " + std::to_string(count) + ' ' + html_text(reason) + "</p>";
     }
+    return "<div>" + out_ + "</div>";
+  }
+
+  std::string write_largest() {
+    largest_lines(kMaxLargest);
     return "<div>" + out_ + "</div>";
   }
 
@@ -81,10 +86,10 @@ class Table {
   }
 
   // Where there is nothing to list: the lines themselves.
-  void largest_lines() {
+  void largest_lines(std::size_t most) {
     begin("Largest lines", "Place");
     for (const Line& line : trace_.lines) {
-      if (is_full()) break;
+      if (is_full() || rows_ == most) break;
       if (line.self == Counters{}) continue;
       row(html_text(line.file) + ':' + std::to_string(line.number), line.self,
           sources_.line(line.file, line.number).value_or(line.function.str()));
@@ -184,5 +189,7 @@ std::string html_text(std::string_view text) {
 }
 
 std::string html_table(const Trace& trace) { return Table(trace).write(); }
+
+std::string html_largest_lines(const Trace& trace) { return Table(trace).write_largest(); }
 
 }  // namespace malloc_tracer::report

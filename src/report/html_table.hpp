@@ -13,6 +13,9 @@ namespace malloc_tracer::report {
 // only, no script, colours from the page around it: notebooks show it, and pages without scripts.
 std::string html_table(const trace::Trace& trace);
 
+// The 50 largest lines, wherever they are, in the same form.
+std::string html_largest_lines(const trace::Trace& trace);
+
 // Untrusted text (names, source) as HTML may have it: one line of visible characters, escaped.
 std::string html_text(std::string_view text);
 

@@ -11,6 +11,11 @@ namespace malloc_tracer::report {
 
 std::string json_report(const trace::Trace& trace);
 
+// The same for the page alone, with another `format`: nodes.parent and rows.node, which count up,
+// are written as steps from the row before, since digits that count up hardly compress. A page of
+// 100,000 nodes is a quarter smaller.
+std::string json_for_page(const trace::Trace& trace);
+
 // Reads what json_report wrote, of this version of the format or an older one, and checks all of
 // it. Throws Error, which says at which byte and what to do. Whatever the text holds, reading it
 // takes less than 20 times its size of memory, and no recursion.

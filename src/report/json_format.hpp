@@ -9,6 +9,7 @@
 namespace malloc_tracer::report {
 
 inline constexpr std::string_view kFormatName = "malloc_tracer trace";
+inline constexpr std::string_view kPageFormatName = "malloc_tracer page";
 inline constexpr std::int64_t kVersion = 1;
 
 // In the order of trace::Related.

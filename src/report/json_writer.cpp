@@ -18,9 +18,12 @@ using trace::Row;
 using trace::Tables;
 using trace::Trace;
 
+enum class Reader { kAny, kPage };
+
 class Writer {
  public:
-  explicit Writer(const Trace& trace) : trace_(trace), tables_(trace::tables_of(trace)) {
+  Writer(const Trace& trace, Reader reader)
+      : trace_(trace), reader_(reader), tables_(trace::tables_of(trace)) {
     // A node without numbers has a row too: so a file is never small for what it describes.
     rows_.reserve(tables_.rows.size() + tables_.nodes.size());
     auto next = tables_.rows.begin();
@@ -39,7 +42,7 @@ class Writer {
   std::string write() {
     out_.reserve(4096 + 64 * rows_.size());
     out_.begin('{');
-    member("format", kFormatName);
+    member("format", reader_ == Reader::kPage ? kPageFormatName : kFormatName);
     member("version", kVersion);
     member("writer", "malloc_tracer " MALLOC_TRACER_VERSION);
     member("name", trace_.name);
@@ -76,7 +79,7 @@ class Writer {
           Column{"function", [](const auto& row) { return row.function; }},
           Column{"line", [](const auto& row) { return row.line; }});
     open("nodes");
-    column("parent", tables_.nodes, [](const auto& row) { return row.parent; });
+    rising("parent", tables_.nodes, [](const auto& row) { return row.parent; });
     column("frame", tables_.nodes, [&](const auto& row) {
       return &row == tables_.nodes.data() ? -1 : static_cast<std::int64_t>(row.frame);
     });
@@ -91,7 +94,7 @@ class Writer {
 
   void write_rows() {
     open("rows");
-    column("node", rows_, [](const Row& row) { return row.node; });
+    rising("node", rows_, [](const Row& row) { return row.node; });
     column("thread", rows_, [](const Row& row) { return row.thread; });
     column("allocator", rows_, [](const Row& row) { return row.allocator; });
     for (const trace::Number& number : trace::kNumbers) {
@@ -145,6 +148,16 @@ class Writer {
     out_.end(']');
   }
 
+  template <class Rows, class Value>
+  void rising(std::string_view name, const Rows& rows, Value value) {
+    std::int64_t before = 0;
+    column(name, rows, [&](const auto& row) {
+      const std::int64_t now = value(row), step = now - before;
+      if (reader_ == Reader::kPage) before = now;
+      return step;
+    });
+  }
+
   void open(std::string_view name) { out_.key(name).begin('{'); }
   void close() { out_.end('}'); }
 
@@ -160,6 +173,7 @@ class Writer {
   }
 
   const Trace& trace_;
+  Reader reader_;
   Tables tables_;
   std::vector<Row> rows_;
   trace::StringIds string_ids_;
@@ -169,6 +183,8 @@ class Writer {
 
 }  // namespace
 
-std::string json_report(const Trace& trace) { return Writer(trace).write(); }
+std::string json_report(const Trace& trace) { return Writer(trace, Reader::kAny).write(); }
+
+std::string json_for_page(const Trace& trace) { return Writer(trace, Reader::kPage).write(); }
 
 }  // namespace malloc_tracer::report

@@ -1,5 +1,8 @@
 """Traces as files: `save`, `load`, `report`; what a broken file or an output that cannot be written leads to."""
 
+import base64
+import gzip
+import itertools
 import json
 import os
 import re
@@ -211,8 +214,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
 def test_the_page_holds_the_trace(made, tmp_path):
     html = saved(made, tmp_path, "x.html").read_text()
-    text = re.search(r'<script type="application/json" id="trace" data-encoding="identity">(.*?)</script>', html, re.S)
-    assert json.loads(text[1]) == json.loads(made.report("json"))
+    begin = '<script type="application/json" id="trace" data-encoding="gzip-base64">'
+    data = re.search(f"{begin}(.*?)</script>", html)
+    page = json.loads(gzip.decompress(base64.b64decode(data[1], validate=True)))
+    assert page.pop("format") == "malloc_tracer page"
+    for table, column in (("nodes", "parent"), ("rows", "node")):
+        page[table][column] = list(itertools.accumulate(page[table][column]))
+    assert page | {"format": "malloc_tracer trace"} == json.loads(made.report("json"))
     assert made._repr_html_() in html
 
 

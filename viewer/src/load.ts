@@ -10,7 +10,7 @@ import {
   type Trace,
 } from "./model";
 
-// Reads a trace as docs/trace-format.md describes it. The file may be damaged or hostile: whatever does not fit is an error in plain
+// Reads a trace as the page has it: docs/trace-format.md, but what counts up in steps (README.md). The file may be damaged or hostile: whatever does not fit is an error in plain
 // words, never an exception from the depths.
 
 export class LoadError extends Error {}
@@ -67,6 +67,20 @@ function rows(value: unknown, what: string, limit: number, least = 0): Int32Arra
     const row = given[i] as number;
     result[i] = row;
     if (result[i] !== row || row < least || row >= limit)
+      throw new LoadError(`${what}: there is no row ${String(row).slice(0, 30)}`);
+  }
+  return result;
+}
+
+/** A column of rows, each as a step from the one before. */
+function steps(value: unknown, what: string, limit: number): Int32Array {
+  const given = array(value, what);
+  const result = new Int32Array(given.length);
+  let row = 0;
+  for (let i = 0; i < given.length; i++) {
+    row += given[i] as number;
+    result[i] = row;
+    if (result[i] !== row || row < 0 || row >= limit)
       throw new LoadError(`${what}: there is no row ${String(row).slice(0, 30)}`);
   }
   return result;
@@ -147,7 +161,7 @@ function readFrames(json: Json, all: string[], files: FileInfo[]): Frame[] {
 
 function readCells(json: Json, moved: Int32Array, threads: number, allocators: number, signed: boolean): Cells {
   const table = object(json.rows, "rows");
-  const node = rows(table.node, "rows.node", moved.length);
+  const node = steps(table.node, "rows.node", moved.length);
   for (let cell = 0; cell < node.length; cell++) node[cell] = moved[node[cell] as number] as number;
   const thread = rows(table.thread, "rows.thread", threads);
   const allocator = rows(table.allocator, "rows.allocator", allocators);
@@ -212,7 +226,7 @@ function readSources(table: Json, all: string[], files: FileRows, earlier: boole
 
 export function load(json: unknown): Trace {
   const root = object(json, "The file");
-  if (root.format !== "malloc_tracer trace") throw new LoadError("The file is not a trace of malloc_tracer");
+  if (root.format !== "malloc_tracer page") throw new LoadError("The file is not a trace of malloc_tracer");
   const version = number(root.version, "version");
   if (version > KNOWN_VERSION) {
     throw new LoadError(
@@ -228,7 +242,7 @@ export function load(json: unknown): Trace {
   }));
   const frames = readFrames(root, all, files);
   const fileRows = new FileRows(files);
-  const parents = rows(table("nodes").parent, "nodes.parent", 2 ** 31);
+  const parents = steps(table("nodes").parent, "nodes.parent", 2 ** 31);
   const nodeFrames = rows(table("nodes").frame, "nodes.frame", frames.length - 1, -1);
   if (parents.length === 0 || parents.length !== nodeFrames.length)
     throw new LoadError("nodes has no rows, or columns of different length");
@@ -240,9 +254,8 @@ export function load(json: unknown): Trace {
   const ns = numbers(table("timeline").ns, "timeline.ns");
   const lost = strings(table("lost").reason, "lost.reason", all);
   const lostCounts = numbers(table("lost").count, "lost.count", lost.length);
-  const histogram = object(root.histogram ?? { below: [], blocks: [] }, "histogram");
-  const below = numbers(histogram.below, "histogram.below");
-  const blocks = numbers(histogram.blocks, "histogram.blocks", below.length);
+  const blockSizes = numbers(root.block_sizes ?? [], "block_sizes");
+  if (blockSizes.length > 65) throw new LoadError("block_sizes has more entries than a size has bits");
   return {
     name: text(root.name, "name"),
     writer: text(root.writer ?? "", "writer"),
@@ -265,7 +278,7 @@ export function load(json: unknown): Trace {
     threads: threads.map((name, row) => ({ name, id: String(ids[row] ?? "").slice(0, 20) })),
     allocators,
     timeline: { ns, bytes: numbers(table("timeline").live_bytes, "timeline.live_bytes", ns.length) },
-    histogram: Array.from(below, (limit, row) => ({ below: limit, blocks: blocks[row] as number })),
+    blockSizes,
     lost: lost.map((reason, row) => [reason, lostCounts[row] as number]),
   };
 }

@@ -4,37 +4,34 @@ import { render } from "preact";
 import { keepAddress } from "./address";
 import { App } from "./app";
 import { LoadError, load } from "./load";
+import type { Trace } from "./model";
 import { heaviestLine } from "./source_view";
 import * as state from "./state";
 
 // Reads the trace out of the page and takes over from the static part, which stays if the trace cannot be read.
 
-function bytesOf(base64: string): Uint8Array {
-  const text = atob(base64.trim());
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+async function traceText(): Promise<string> {
+  const letters = atob(document.getElementById("trace")?.textContent ?? "");
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  if (typeof DecompressionStream === "undefined") return strFromU8(gunzipSync(bytes));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
-async function traceText(): Promise<string> {
-  const script = document.getElementById("trace");
-  const content = script?.textContent ?? "";
-  if (script?.dataset.encoding !== "gzip-base64") return content;
-  const bytes = bytesOf(content);
-  if (typeof DecompressionStream === "undefined") return strFromU8(gunzipSync(bytes));
-  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
+async function traceOfPage(): Promise<Trace> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await traceText());
+  } catch {
+    throw new LoadError("The trace in this page is damaged");
+  }
+  return load(json);
 }
 
 function fail(error: unknown): void {
   const box = document.getElementById("app");
   if (!box) return;
-  const reason =
-    error instanceof LoadError
-      ? error.message
-      : error instanceof SyntaxError
-        ? "The trace in this page is damaged"
-        : String(error);
+  const reason = error instanceof LoadError ? error.message : String(error);
   const p = document.createElement("p");
   p.className = "lost";
   p.setAttribute("role", "alert");
@@ -60,7 +57,7 @@ async function start(): Promise<void> {
   const box = document.getElementById("app");
   if (!box) return;
   try {
-    const trace = load(JSON.parse(await traceText()));
+    const trace = await traceOfPage();
     state.setTrace(trace);
     document.title = `${trace.name.slice(0, 200)} – malloc_tracer`;
     keepAddress();

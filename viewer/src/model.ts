@@ -135,8 +135,8 @@ export interface Trace {
   sources: Map<number, Source>;
   earlierSources: Map<number, Source>;
   timeline: { ns: Float64Array; bytes: Float64Array };
-  /** Blocks by size: those of less than `below` bytes and not in an earlier row; empty if the trace has none. */
-  histogram: { below: number; blocks: number }[];
+  /** Blocks allocated by the bit width of their size: entry k counts sizes from 2^(k-1) to below 2^k; empty if the trace has none. */
+  blockSizes: Float64Array;
   lost: [string, number][];
 }
 

@@ -1,7 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { LIVE, METRICS, metricIndex, type Trace } from "./model";
 import { count, signed, size } from "./numbers";
-import { BEFORE, NOW, placings, sum, TABLES, type Table } from "./sums";
+import { BEFORE, lazily, NOW, placings, sum, type Table } from "./sums";
 import { type Item, Tree } from "./tree";
 
 // What the user has chosen, and what follows from it. One trace per page, so the state is the module's.
@@ -67,16 +67,19 @@ export const helpOpen = signal(false);
 export const keysOff = signal(false);
 export const printing = signal(false);
 
-function summed(side: "both" | "now" | "before", negated: boolean) {
+function summed(side: "both" | "now" | "before", turned: boolean) {
   const value = sum(trace(), placed ?? placings(trace()), { thread: thread.value, allocator: allocator.value, side });
-  if (!negated) return value;
+  if (!turned) return value;
   const negate = (column: Float64Array) => column.map((one) => (one === 0 ? 0 : -one));
-  const tables = Object.fromEntries(
-    TABLES.map((name) => [
-      name,
-      value.tables[name].map((row) => ({ ...row, self: negate(row.self), total: negate(row.total) })),
-    ]),
-  ) as typeof value.tables;
+  const negated = (name: Table) => () =>
+    value.tables[name].map((row) => ({ ...row, self: negate(row.self), total: negate(row.total) }));
+  const tables = lazily({
+    lines: negated("lines"),
+    functions: negated("functions"),
+    files: negated("files"),
+    threads: negated("threads"),
+    allocators: negated("allocators"),
+  });
   return { ...value, self: value.self.map(negate), total: value.total.map(negate), all: negate(value.all), tables };
 }
 

@@ -70,6 +70,11 @@ function Timeline() {
   const text = `${size(bytes[peak] ?? 0)} at ${duration(ns[peak] ?? 0)}`;
   return (
     <figure>
+      <figcaption>
+        <span style={{ left: `${(100 * peakX) / WIDTH}%`, transform: `translateX(${(-100 * peakX) / WIDTH}%)` }}>
+          <b>peak</b> {text}
+        </span>
+      </figcaption>
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         role="img"
@@ -79,47 +84,80 @@ function Timeline() {
         <path class="area" d={`${line}H${WIDTH}V${HEIGHT}Z`} />
         <line class="peak" x1={peakX} x2={peakX} y1={0} y2={HEIGHT} />
       </svg>
-      <figcaption>
+      <p class="axis">
         <span>0</span>
-        <span>
-          <b>peak</b> {text}
-        </span>
         <span>{duration(end)}</span>
-      </figcaption>
+      </p>
     </figure>
   );
 }
 
-function Histogram() {
-  const { histogram } = state.trace();
-  const most = Math.max(1, ...histogram.map((row) => Math.abs(row.blocks)));
-  const all = histogram.reduce((sum, row) => sum + row.blocks, 0);
+/** The sizes of so many bits: from 1 KiB on "1–2 KiB" stands for 1,024 to 2,047 bytes. And in full. */
+function sizesOf(bits: number): [string, string] {
+  if (bits < 2) return [size(bits), size(bits)];
+  const least = 2 ** (bits - 1);
+  const steps = Math.min(4, Math.floor((bits - 1) / 10));
+  const unit = 1024 ** steps;
+  const text =
+    steps === 0
+      ? `${least}–${2 * least - 1} B`
+      : `${least / unit}–${(2 * least) / unit} ${size(unit).replace(/^1\.0 /, "")}`;
+  return [text, `${count(least)} to below ${count(2 * least)} B`];
+}
+
+function BlockSizes() {
+  const { blockSizes, signed } = state.trace();
+  const used = Array.from(blockSizes, (blocks, bits) => (blocks === 0 ? -1 : bits)).filter((bits) => bits >= 0);
+  const first = used[0];
+  const last = used[used.length - 1];
+  if (first === undefined || last === undefined) return null;
+  const sign = state.swapped.value ? -1 : 1;
+  const rows = Array.from(blockSizes.subarray(first, last + 1), (blocks, row) => ({
+    blocks: sign * blocks,
+    bits: first + row,
+  }));
+  const most = Math.max(...rows.map((row) => Math.abs(row.blocks)));
+  const all = rows.reduce((sum, row) => sum + row.blocks, 0);
   return (
-    <table class="bars-table">
-      <thead>
-        <tr>
-          <th scope="col">size of block</th>
-          <th scope="col">blocks</th>
-          <th scope="col">share</th>
-        </tr>
-      </thead>
-      <tbody>
-        {histogram.map((row) => (
-          <tr key={row.below}>
-            <th scope="row">&lt; {size(row.below)}</th>
-            <td class="bars">
-              <div class="bar">
-                {row.blocks !== 0 && (
-                  <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(row.blocks)) / most}%)` }} />
-                )}
-                <span class="num">{count(row.blocks)}</span>
-              </div>
-            </td>
-            <td class="n">{percent(row.blocks, all)}</td>
+    <section>
+      <h2>Blocks by size {state.filtersActive() && <small class="muted">of all threads and allocators</small>}</h2>
+      <table class="bars-table sizes">
+        <thead>
+          <tr>
+            <th scope="col">size of block</th>
+            <th scope="col" class="bars">
+              blocks allocated
+            </th>
+            {!signed && (
+              <th scope="col" class="n">
+                share
+              </th>
+            )}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {rows.map(({ blocks, bits }) => {
+            const [text, exact] = sizesOf(bits);
+            return (
+              <tr key={bits}>
+                <th scope="row" title={exact}>
+                  {text}
+                </th>
+                <td class="bars">
+                  <div class={`bar ${signed ? (blocks > 0 ? "grow" : "shrink") : ""}`}>
+                    {blocks !== 0 && (
+                      <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(blocks)) / most}%)` }} />
+                    )}
+                    <span class="num">{state.shown(COUNT, blocks)}</span>
+                  </div>
+                </td>
+                {!signed && <td class="n">{percent(blocks, all)}</td>}
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </section>
   );
 }
 
@@ -180,12 +218,14 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
                   <td class="n">{trace.signed ? state.fate(row.sides, value(row)) : share(metric, value(row))}</td>
                   <td class="name">
                     {row.file < 0 ? <Name text={row.function} /> : <Place file={row.file} line={row.line} />}{" "}
-                    {table === "lines" && (
+                    {table === "lines" && row.line !== 0 && (
                       <code>
                         <Name text={code || row.function} limit={80} />
                       </code>
                     )}
-                    {table === "functions" && <Name text={row.function} limit={80} />}
+                    {table === "functions" && trace.files[row.file]?.kind !== "native" && (
+                      <Name text={row.function} limit={80} />
+                    )}
                   </td>
                 </tr>
               );
@@ -193,7 +233,9 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
             {others > 0 && (
               <tr>
                 <td class="bars">
-                  <Num metric={metric} value={rest} />
+                  <div class="bar">
+                    <Num metric={metric} value={rest} />
+                  </div>
                 </td>
                 <td class="n">{trace.signed ? "" : share(metric, rest)}</td>
                 <td class="name muted">{count(others)} more</td>
@@ -287,12 +329,7 @@ export function SummaryView() {
         <Top title="Allocated, by function" table="functions" metric={ALLOCATED} />
         <Top title="Allocated, by thread" table="threads" metric={ALLOCATED} />
         <Top title="Allocated, by allocator" table="allocators" metric={ALLOCATED} rows={7} />
-        {trace.histogram.length > 0 && (
-          <section>
-            <h2>Blocks by size</h2>
-            <Histogram />
-          </section>
-        )}
+        <BlockSizes />
         <section>
           <h2>Run</h2>
           <Run />

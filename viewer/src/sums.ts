@@ -36,7 +36,7 @@ export interface Sums {
   weight: Float64Array[] | null;
   /** In a difference: all changes of lines together, each as its absolute value. */
   changes: Float64Array;
-  tables: Record<Table, Place[]>;
+  tables: Readonly<Record<Table, Place[]>>;
   /** The trace's ten numbers under the filter. */
   all: Float64Array;
   /** Nodes with events of their own, and nodes with events of their own or below: NOW, BEFORE or both. */
@@ -51,29 +51,40 @@ export interface Placing {
   places: { function: string; file: number; line: number }[];
 }
 
-export interface Placings {
-  lines: Placing;
-  functions: Placing;
-  files: Placing;
+export type Placings = Readonly<Record<"lines" | "functions" | "files", Placing>>;
+
+/** Values that are made when somebody asks for them, once: a view needs few of the tables of 100,000 nodes. */
+export function lazily<Name extends string, Value>(makers: Record<Name, () => Value>): Readonly<Record<Name, Value>> {
+  const made = {} as Record<Name, Value>;
+  for (const name of Object.keys(makers) as Name[]) {
+    Object.defineProperty(made, name, {
+      configurable: true,
+      get() {
+        const value = makers[name]();
+        Object.defineProperty(made, name, { value });
+        return value;
+      },
+    });
+  }
+  return made;
 }
 
-function placing(trace: Trace, key: (frame: number) => string, withLine: boolean, withFunction: boolean): Placing {
-  const ids = new Map<string, number>();
+function placing(trace: Trace, part: "line" | "function" | "file"): Placing {
+  const ids: Map<number | string, number>[] = trace.files.map(() => new Map());
   const places: Placing["places"] = [];
-  const ofFrame = new Int32Array(trace.frames.length);
-  trace.frames.forEach((frame, index) => {
-    const name = key(index);
-    let id = ids.get(name);
+  const ofFrame = Int32Array.from(trace.frames, (frame) => {
+    const known = ids[frame.file] as Map<number | string, number>;
+    let id = known.get(frame[part]);
     if (id === undefined) {
       id = places.length;
-      ids.set(name, id);
+      known.set(frame[part], id);
       places.push({
-        function: withFunction ? frame.function : "",
+        function: part === "file" ? "" : frame.function,
         file: frame.file,
-        line: withLine ? frame.line : 0,
+        line: part === "line" ? frame.line : 0,
       });
     }
-    ofFrame[index] = id;
+    return id;
   });
   const size = trace.nodeFrame.length;
   const place = new Int32Array(size);
@@ -97,12 +108,11 @@ function placing(trace: Trace, key: (frame: number) => string, withLine: boolean
 }
 
 export function placings(trace: Trace): Placings {
-  const frame = (index: number) => trace.frames[index] as Trace["frames"][number];
-  return {
-    lines: placing(trace, (index) => `${frame(index).file}:${frame(index).line}`, true, true),
-    functions: placing(trace, (index) => `${frame(index).file}:${frame(index).function}`, false, true),
-    files: placing(trace, (index) => `${frame(index).file}`, false, false),
-  };
+  return lazily({
+    lines: () => placing(trace, "line"),
+    functions: () => placing(trace, "function"),
+    files: () => placing(trace, "file"),
+  });
 }
 
 const TEN = METRICS.length;
@@ -124,15 +134,13 @@ function tableOf(
     (sides[place[node] as number] as number) |= shown[node] as number;
     (ownSides[place[node] as number] as number) |= ran[node] as number;
   }
-  for (let metric = 0; metric < TEN; metric++) {
-    const own = self[metric] as Float64Array;
-    const below = total[metric] as Float64Array;
-    for (let node = 0; node < place.length; node++) {
-      const at = (place[node] as number) * TEN + metric;
-      (selves[at] as number) += own[node] as number;
-      // The root is no call: only its own blocks are without a frame.
-      if (node === 0) (totals[at] as number) += own[node] as number;
-      else if (outermost[node]) (totals[at] as number) += below[node] as number;
+  for (let node = 0; node < place.length; node++) {
+    const at = (place[node] as number) * TEN;
+    // The root is no call: only its own blocks are without a frame.
+    const below = node === 0 ? self : outermost[node] ? total : null;
+    for (let metric = 0; metric < TEN; metric++) {
+      (selves[at + metric] as number) += (self[metric] as Float64Array)[node] as number;
+      if (below) (totals[at + metric] as number) += (below[metric] as Float64Array)[node] as number;
     }
   }
   return places
@@ -156,6 +164,8 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
   const ran = new Uint8Array(size);
   const byThread = new Float64Array(trace.threads.length * TEN);
   const byAllocator = new Float64Array(trace.allocators.length * TEN);
+  const threadSides = new Uint8Array(trace.threads.length);
+  const allocatorSides = new Uint8Array(trace.allocators.length);
   const all = new Float64Array(TEN);
   const passing: number[] = [];
   for (let cell = 0; cell < cells.node.length; cell++) {
@@ -172,11 +182,16 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
       const value = values[cell] as number;
       if (value === 0) continue;
       const node = cells.node[cell] as number;
-      (ran[node] as number) |= cells.earlier[cell] ? BEFORE : NOW;
+      const thread = cells.thread[cell] as number;
+      const allocator = cells.allocator[cell] as number;
+      const side = cells.earlier[cell] ? BEFORE : NOW;
+      (ran[node] as number) |= side;
+      (threadSides[thread] as number) |= side;
+      (allocatorSides[allocator] as number) |= side;
       (own[node] as number) += value;
       (all[metric] as number) += value;
-      (byThread[(cells.thread[cell] as number) * TEN + metric] as number) += value;
-      (byAllocator[(cells.allocator[cell] as number) * TEN + metric] as number) += value;
+      (byThread[thread * TEN + metric] as number) += value;
+      (byAllocator[allocator * TEN + metric] as number) += value;
       if (before && cells.earlier[cell]) (before[node] as number) -= value;
     }
     const width = weight?.[metric];
@@ -198,37 +213,33 @@ export function sum(trace: Trace, placed: Placings, filter: Filter): Sums {
   // The root is a place of the tables only by its own blocks, those without a frame.
   const inTables = ranBelow.slice();
   inTables[0] = ran[0] ?? 0;
-  const tables = {
-    lines: tableOf(placed.lines, self, total, inTables, ran),
-    functions: tableOf(placed.functions, self, total, inTables, ran),
-    files: tableOf(placed.files, self, total, inTables, ran),
-    threads: parts(
-      trace.threads.map((thread) => thread.name),
-      byThread,
-    ),
-    allocators: parts(trace.allocators, byAllocator),
-  };
+  const tables = lazily({
+    lines: () => tableOf(placed.lines, self, total, inTables, ran),
+    functions: () => tableOf(placed.functions, self, total, inTables, ran),
+    files: () => tableOf(placed.files, self, total, inTables, ran),
+    threads: () =>
+      parts(
+        trace.threads.map((thread) => thread.name),
+        byThread,
+        threadSides,
+      ),
+    allocators: () => parts(trace.allocators, byAllocator, allocatorSides),
+  });
   const changes = new Float64Array(TEN);
-  for (const { self: row } of tables.lines)
-    for (let metric = 0; metric < TEN; metric++) (changes[metric] as number) += Math.abs(row[metric] as number);
+  if (trace.signed) {
+    for (const { self: row } of tables.lines)
+      for (let metric = 0; metric < TEN; metric++) (changes[metric] as number) += Math.abs(row[metric] as number);
+  }
   return { self, total, weight, changes, all, ran, ranBelow, tables };
 }
 
-/** Rows of threads or allocators. */
-function parts(names: string[], summed: Float64Array): Place[] {
+/** Rows of threads or allocators: those with events. */
+function parts(names: string[], summed: Float64Array, sides: Uint8Array): Place[] {
   return names
     .map((name, id) => {
       const numbers = summed.subarray(id * TEN, id * TEN + TEN);
-      return {
-        id,
-        function: name,
-        file: -1,
-        line: 0,
-        self: numbers,
-        total: numbers,
-        ownSides: NOW | BEFORE,
-        sides: NOW | BEFORE,
-      };
+      const here = sides[id] as number;
+      return { id, function: name, file: -1, line: 0, self: numbers, total: numbers, ownSides: here, sides: here };
     })
-    .filter((row) => row.self.some((value) => value !== 0));
+    .filter((row) => row.sides > 0);
 }

@@ -131,12 +131,14 @@ export function TablesView() {
         <td class="name">
           {withPlace ? (
             <>
-              {table === "lines" && (
+              {table === "lines" && one.line !== 0 && (
                 <code>
                   <Name text={sourceText(one) || one.function} limit={70} />{" "}
                 </code>
               )}
-              {table === "functions" && <Name text={one.function} limit={70} />}{" "}
+              {table === "functions" && state.trace().files[one.file]?.kind !== "native" && (
+                <Name text={one.function} limit={70} />
+              )}{" "}
               <Place file={one.file} line={one.line || firstLine(one)} full={table === "files"} />
             </>
           ) : (

@@ -46,8 +46,17 @@ for (const [width, height] of [
     for (const view of ["Source", "Flame", "Tree", "Tables", "Summary"]) {
       await page.getByRole("tab", { name: view }).click();
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      if (view === "Flame" || view === "Summary") continue;
+      const number = page.locator(".scroll .bars .num").first();
+      await number.scrollIntoViewIfNeeded();
+      await expect(number).toBeInViewport({ ratio: 0.99 });
+      expect(await page.evaluate(() => document.querySelector(".scroll").scrollLeft)).toBe(0);
     }
     await page.getByRole("tab", { name: "Source" }).click();
+    const tops = await page
+      .locator(".ten tr.chosen > *")
+      .evaluateAll((cells) => cells.map((cell) => cell.getBoundingClientRect().top));
+    expect(new Set(tops).size).toBe(1);
     await page.locator("tr.selected").scrollIntoViewIfNeeded();
     await expect(page.locator("tr.selected .num").first()).toBeInViewport();
     expect(await violations(page)).toEqual([]);

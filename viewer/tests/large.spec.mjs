@@ -1,46 +1,22 @@
 import { expect, test } from "./pages.mjs";
 import { bigTrace, TraceMaker } from "./traces.mjs";
 
-// A page of 100,000 nodes. Wanted on two idle cores: interactive in 1.0 s, a redraw in 50 ms, a heap of 120 MB. Machines that run tests
-// are neither idle nor alike, so what fails the test is several times that; the figures are printed.
+// What keeps a page of 100,000 nodes quick. How quick it is, `npm run measure` says: time is no matter of tests.
 
-const SLACK = 4;
-
-test("100,000 nodes", async ({ page, open }) => {
-  const json = bigTrace(100_000);
-  const figures = {};
-  for (const view of ["source", "flame", "tree", "tables", "summary"]) {
-    await open(json, { gzip: true, hash: `#v=${view}` });
-    figures[view] = Math.round(await page.evaluate(() => Number(document.documentElement.dataset.ready)));
-    await page.goto("about:blank");
+test("100,000 nodes: rows outside of the window are not in the document, and the heap stays small", async ({
+  page,
+  open,
+}) => {
+  await open(bigTrace(100_000));
+  for (const name of ["Source", "Flame", "Tree", "Tables", "Summary"]) {
+    await page.getByRole("tab", { name }).click();
+    expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(4000);
   }
-  await open(json, { gzip: true, hash: "#v=flame" });
-  figures.redraw = Math.round(
-    await page.evaluate(async () => {
-      const canvas = document.querySelector("canvas.graph");
-      canvas.focus();
-      const times = [];
-      for (let i = 0; i < 12; i++) {
-        const start = performance.now();
-        canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
-        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-        times.push(performance.now() - start);
-      }
-      return times.sort((a, b) => a - b)[6];
-    }),
-  );
   await page.keyboard.press("4");
   await expect(page.locator("table[role=grid]")).toHaveAttribute("aria-rowcount", /^[1-9]\d{3,}$/);
-  figures.elements = await page.evaluate(() => document.querySelectorAll("*").length);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("HeapProfiler.collectGarbage");
-  figures.heap = Math.round(await page.evaluate(() => performance.memory.usedJSHeapSize / 1e6));
-  console.log(`100,000 nodes, ms until interactive: ${JSON.stringify(figures)}`);
-  for (const view of ["source", "flame", "tree", "tables", "summary"]) expect(figures[view]).toBeLessThan(SLACK * 1000);
-  expect(figures.redraw).toBeLessThan(SLACK * 50);
-  expect(figures.heap).toBeLessThan(120);
-  // Rows outside of the window are not in the document.
-  expect(figures.elements).toBeLessThan(4000);
+  expect(await page.evaluate(() => performance.memory.usedJSHeapSize / 1e6)).toBeLessThan(120);
 });
 
 test("long files: every row is as high as the scrolling takes it to be, wide and narrow", async ({ page, open }) => {

@@ -147,10 +147,7 @@ export function sample() {
   return maker.json({
     lost: [["allocations of signal handlers", 3]],
     timeline: { ns, live_bytes: bytes },
-    histogram: {
-      below: [16, 32, 64, 128, 256, 1024, 4096, 65_536, 1_048_576, 16_777_216],
-      blocks: [0, 12, 3 * n, n, 400, 0, 71, 7, 2, 41],
-    },
+    block_sizes: maker.blockSizes(),
     sources: [
       [io, 1, IO],
       [util, 1, UTIL],
@@ -166,6 +163,7 @@ export function difference() {
   run(maker, 38_000, [io, "load", -at("# a copy", IO_BEFORE)], { earlier: 1 });
   return maker.json({
     difference: true,
+    block_sizes: maker.blockSizes(),
     duration_ns: 1_200_000,
     sources: [
       [io, 1, IO],

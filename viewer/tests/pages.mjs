@@ -6,10 +6,11 @@ import { pageOf } from "./traces.mjs";
 export { expect };
 
 export const test = base.extend({
-  /** `open(json, { hash, gzip, text, fixed, ready })`: the page of a trace, from disk. */
+  /** `open(json, { hash, data, fixed, ready })`: the page of a trace, from disk. */
   open: async ({ page, context }, use, info) => {
     const wrong = [];
     let own = "";
+    let opened = 0;
     page.on("request", (request) => {
       if (request.url().split("#")[0] !== own) wrong.push(`request: ${request.url().slice(0, 200)}`);
     });
@@ -19,7 +20,8 @@ export const test = base.extend({
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     await use(async (json, { hash = "", ready = true, ...options } = {}) => {
       mkdirSync(info.outputDir, { recursive: true });
-      const path = `${info.outputDir}/page.html`;
+      // Each page has an address of its own: another hash alone would load nothing.
+      const path = `${info.outputDir}/page${++opened}.html`;
       writeFileSync(path, pageOf(json, options));
       own = `file://${path}`;
       await page.goto(own + hash);

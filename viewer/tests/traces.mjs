@@ -37,6 +37,7 @@ export class TraceMaker {
   frames = new Rows();
   nodes = new Rows();
   rows = new Map();
+  sizes = [];
 
   constructor() {
     this.nodes.of([0, -1]);
@@ -59,11 +60,18 @@ export class TraceMaker {
   /** Adds blocks of one size: how many were allocated, were alive at the peak, are alive, were temporary, came from realloc. */
   add(path, { size, allocated, peak = 0, live = 0, temporary = 0, reallocated = 0, ...where }) {
     const freed = allocated - live;
+    const bits = size.toString(2).length;
+    this.sizes[bits] = (this.sizes[bits] ?? 0) + allocated;
     this.addNumbers(
       path,
       [live * size, live, peak * size, peak, allocated * size, allocated, freed * size, freed, temporary, reallocated],
       where,
     );
+  }
+
+  /** How many blocks were allocated of each size, by its bits. */
+  blockSizes() {
+    return Array.from(this.sizes, (blocks) => blocks ?? 0);
   }
 
   addNumbers(path, numbers, { thread = "MainThread", allocator = "python object", earlier = 0 }) {
@@ -138,7 +146,28 @@ export class TraceMaker {
   }
 }
 
-/** A call tree of `size` nodes, up to 40 deep, with numbers from a generator that is the same every time. */
+const NAMES = 60;
+
+/** The source of one module of `bigTrace`: functions of twelve lines. */
+function bigModule(module) {
+  const functions = Array.from({ length: NAMES }, (_, name) => [
+    "",
+    `def function_${name}(path, rows=(), *, limit=${name}):`,
+    `    """Row ${name} of module ${module}, up to 'limit'."""`,
+    `    table = {f"key {index}": index * ${name} for index in range(limit)}`,
+    "    for row in rows:  # whatever there is",
+    "        if row is None or row in table:",
+    "            continue",
+    `        table[row] = bytes(${name}) + b"text" * 3`,
+    "        yield sorted(table.items(), key=lambda pair: pair[1])",
+    "    return path.encode()",
+    "",
+    "",
+  ]);
+  return ["import os", "", ...functions.flat(), ""].join("\n");
+}
+
+/** A call tree of `size` nodes, up to 40 deep, with numbers from a generator that is the same every time, and source. */
 export function bigTrace(size) {
   const maker = new TraceMaker();
   let seed = 12345;
@@ -149,16 +178,13 @@ export function bigTrace(size) {
   const path = [];
   const threads = ["MainThread", "worker-1", "worker-2"];
   const allocators = ["python object", "python mem", "malloc", "mmap"];
+  const file = (module) => `${module < 80 ? "/usr/lib/python3/lib" : "src/app"}/module_${module}.py`;
   while (maker.nodes.values.length < size) {
     path.length = Math.min(path.length, random(40));
     do {
       const module = random(120);
-      const name = random(60);
-      path.push([
-        `${module < 80 ? "/usr/lib/python3/lib" : "src/app"}/module_${module}.py`,
-        `Class${name % 7}.function_${name}`,
-        10 + name * 12 + random(8),
-      ]);
+      const name = random(NAMES);
+      path.push([file(module), `Class${name % 7}.function_${name}`, 4 + name * 12 + random(8)]);
     } while (random(4) > 0 && path.length < 40);
     const allocated = 1 + random(200);
     const live = random(3) === 0 ? random(allocated + 1) : 0;
@@ -175,6 +201,7 @@ export function bigTrace(size) {
   const ns = Array.from({ length: 1024 }, (_, index) => index * 1_000_000);
   return maker.json({
     name: "big",
+    sources: Array.from({ length: 120 }, (_, module) => [file(module), 1, bigModule(module)]),
     timeline: { ns, live_bytes: ns.map((_, index) => index * 1000 + random(100_000)) },
     duration_ns: 1_024_000_000,
   });
@@ -182,19 +209,21 @@ export function bigTrace(size) {
 
 const TEMPLATE = readFileSync(new URL("../../src/report/page.html", import.meta.url), "utf8");
 
-/** The JSON as it may stand in HTML. */
-export function escaped(json) {
-  return JSON.stringify(json).replace(
-    /[<>&\u2028\u2029]/g,
-    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+/** A trace's file as the page has it: what counts up in steps from row to row. Wrong files stay wrong. */
+export function forPage(json) {
+  const steps = (column) => column?.map?.((row, index) => row - (index > 0 ? column[index - 1] : 0)) ?? column;
+  return {
+    ...json,
+    format: json?.format?.replace(/trace$/, "page"),
+    nodes: { ...json?.nodes, parent: steps(json?.nodes?.parent) },
+    rows: { ...json?.rows, node: steps(json?.rows?.node) },
+  };
 }
 
-export function pageOf(json, { gzip = false, text = undefined, fixed = "" } = {}) {
-  const content = text ?? (gzip ? gzipSync(JSON.stringify(json)).toString("base64") : escaped(json));
-  const encoding = gzip ? "gzip-base64" : "identity";
+/** The page as the HTML writer makes it; `data` replaces what the trace would be written as. */
+export function pageOf(json, { data = gzipSync(JSON.stringify(forPage(json))).toString("base64"), fixed = "" } = {}) {
   return TEMPLATE.replace("<!--malloc_tracer:static-->", () => fixed).replace(
     "<!--malloc_tracer:trace-->",
-    () => `<script type="application/json" id="trace" data-encoding="${encoding}">${content}</script>`,
+    () => `<script type="application/json" id="trace" data-encoding="gzip-base64">${data}</script>`,
   );
 }

@@ -9,9 +9,11 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "report/json_cursor.hpp"
 #include "report/random_trace.hpp"
+#include "report/sample_traces.hpp"
 #include "trace/error.hpp"
 
 namespace malloc_tracer::report {
@@ -80,6 +82,16 @@ TEST(Json, GivesBackWhatItWrote) {
     ASSERT_TRUE(again == trace) << text;
     ASSERT_EQ(json_report(again), text) << "sources and listing too";
   }
+}
+
+TEST(Json, ForThePageWritesWhatCountsUpInSteps) {
+  std::string expected = json_report(test::sample_trace());
+  for (const auto& [from, to] : {std::pair{"malloc_tracer trace", "malloc_tracer page"},
+                                 {R"("parent":[0,0,1,2,1,4])", R"("parent":[0,0,1,1,-1,3])"},
+                                 {R"("node":[0,1,2,2,3,4,5])", R"("node":[0,1,1,0,1,1,1])"}}) {
+    expected = with(expected, from, to);
+  }
+  EXPECT_EQ(json_for_page(test::sample_trace()), expected);
 }
 
 TEST(Json, OfNothingIsReadable) {

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -12,24 +11,10 @@
 
 #include "report/golden.hpp"
 #include "report/sample_traces.hpp"
+#include "report/unzipped.hpp"
 
 namespace malloc_tracer::report {
 namespace {
-
-// The stored blocks of a gzip file put together.
-std::string stored(std::string_view file) {
-  std::string content;
-  file.remove_prefix(10);
-  for (bool is_last = false; !is_last;) {
-    is_last = file[0] == 1;
-    const std::size_t size =
-        static_cast<unsigned char>(file[1]) | std::size_t{static_cast<unsigned char>(file[2])} << 8;
-    content += file.substr(5, size);
-    file.remove_prefix(5 + size);
-  }
-  EXPECT_EQ(file.size(), 8U);
-  return content;
-}
 
 std::uint64_t take_varint(std::string_view& bytes) {
   std::uint64_t value = 0;
@@ -75,19 +60,19 @@ std::string shown(std::string_view bytes, const std::string& path) {
 }
 
 TEST(Pprof, HasASampleForEachRow) {
-  test::expect_golden("sample.pprof.txt", shown(stored(pprof(test::sample_trace())), ""));
+  test::expect_golden("sample.pprof.txt", shown(test::unzipped(pprof(test::sample_trace())), ""));
 }
 
 TEST(Pprof, StringsOfHostileNamesAreValidText) {
-  test::expect_golden("hostile.pprof.txt", shown(stored(pprof(test::hostile_trace())), ""));
+  test::expect_golden("hostile.pprof.txt", shown(test::unzipped(pprof(test::hostile_trace())), ""));
 }
 
 TEST(Pprof, OfADifferenceHasBothTraces) {
-  test::expect_golden("difference.pprof.txt", shown(stored(pprof(test::difference())), ""));
+  test::expect_golden("difference.pprof.txt", shown(test::unzipped(pprof(test::difference())), ""));
 }
 
 TEST(Pprof, OfNothingHasItsSampleTypes) {
-  test::expect_golden("nothing.pprof.txt", shown(stored(pprof({})), ""));
+  test::expect_golden("nothing.pprof.txt", shown(test::unzipped(pprof({})), ""));
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { difference, sample } from "../make_sample.mjs";
-import { bigTrace, NUMBERS, TraceMaker } from "../traces.mjs";
+import { bigTrace, forPage, NUMBERS, TraceMaker } from "../traces.mjs";
 import { viewer } from "./modules.mjs";
 
-const { load, placings, sum, Tree, layout } = viewer;
+const { placings, sum, Tree, layout } = viewer;
+const load = (json) => viewer.load(forPage(json));
 const ALL = { thread: -1, allocator: -1, side: "both" };
 const copy = (json) => JSON.parse(JSON.stringify(json));
 const loaded = (json) => load(copy(json));
@@ -34,6 +36,32 @@ test("the self column of every table, and the tree, add up to the trace's own te
       result.total.map((column) => column[0]),
       wanted,
     );
+  }
+});
+
+test("every number of every table is that of the engine (tests/python/test_page.py writes them)", () => {
+  const numbers = (row) =>
+    [row.self, row.total].map((column) => Object.fromEntries(NUMBERS.map((n, i) => [n, column[i]])));
+  const ordered = (rows) => rows.map((row) => JSON.stringify(row)).sort();
+  for (const name of ["sample", "difference"]) {
+    const read = (file) => JSON.parse(readFileSync(new URL(`../data/${file}`, import.meta.url), "utf8"));
+    const trace = load(read(`${name}.json`));
+    const { tables } = sums(trace);
+    const wanted = read(`${name}.sums.json`);
+    const places = {
+      lines: (row) => ({ file: trace.files[row.file].name, number: row.line, function: row.function }),
+      functions: (row) => ({ name: row.function, file: trace.files[row.file].name }),
+      files: (row) => trace.files[row.file],
+      threads: (row) => ({ name: row.function, id: Number(trace.threads[row.id].id) }),
+      allocators: (row) => ({ name: row.function }),
+    };
+    for (const [table, place] of Object.entries(places)) {
+      const found = tables[table].map((row) => {
+        const [self, total] = numbers(row);
+        return { ...place(row), self, total };
+      });
+      assert.deepEqual(ordered(found), ordered(wanted[table]), `${name}: ${table}`);
+    }
   }
 });
 
@@ -179,7 +207,8 @@ test("what is no trace, or damaged, is an error in words", () => {
     change(json);
     return readError(json);
   };
-  assert.equal(readError([]), "The file is not an object");
+  assert.throws(() => viewer.load([]), { message: "The file is not an object" });
+  assert.throws(() => viewer.load(sample()), { message: "The file is not a trace of malloc_tracer" });
   assert.equal(readError({ a: 1 }), "The file is not a trace of malloc_tracer");
   assert.equal(
     damaged((json) => {
