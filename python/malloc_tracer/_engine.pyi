@@ -77,6 +77,7 @@ class TraceData:
     root: Node
     lost: dict[str, int]
     timeline: list[tuple[int, int]]
+    block_sizes: list[int]
     def line(self, function_or_file: str, number: int) -> Line: ...
     def text(
         self,

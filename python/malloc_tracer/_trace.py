@@ -151,6 +151,14 @@ class Trace:
         """Live bytes over time: [(nanoseconds since the scope began, bytes)], at most 1,024 points."""
         return self._data.timeline
 
+    @property
+    def block_sizes(self) -> list[int]:
+        """Blocks allocated, by size: [of 0 bytes, 1, 2 to 3, 4 to 7, ...], so the index is `size.bit_length()`.
+
+        They add up to `allocated_count`. Empty for a trace from a file of an older version, which has none.
+        """
+        return self._data.block_sizes
+
     def line(self, function_or_file: Callable[..., Any] | str, number: int) -> Line:
         """Returns one line, with zeros if nothing happened there.
 
@@ -266,8 +274,9 @@ class Trace:
     def diff(self, earlier: Trace) -> Trace:
         """Returns what changed since `earlier`: a trace whose numbers are this one's minus those of `earlier`.
 
-        Lines are matched by function and text, so a line that has only moved is no change. A line that only `earlier`
-        has carries its number negated.
+        Lines are matched by function and text, so a line that has only moved is no change. What is left over is one
+        line that was edited if there is one old and one new line between two that are the same; else a line that only
+        `earlier` has carries its number negated (docs/trace-format.md, "Differences").
 
         Raises:
             TypeError: `earlier` is no Trace.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "report/json.hpp"
 #include "report/json_cursor.hpp"
 #include "report/json_format.hpp"
+#include "trace/block_sizes.hpp"
 #include "trace/error.hpp"
 #include "trace/tables.hpp"
 
@@ -55,6 +57,7 @@ class Reader {
     const Counters sum = facts_.sum;
     Trace trace = trace::sum_up(std::move(facts_), std::move(tables));
     if (trace.sum != sum) damaged("'sum' is not the sum of the rows");
+    check_block_sizes(trace);
     return trace;
   }
 
@@ -76,6 +79,7 @@ class Reader {
         {"strings", [&] { strings_ = cursor_.strings(); }},
         {"files", [&] { read_files(); }},
         {"listing", [&] { read_listing(); }},
+        {"block_sizes", [&] { facts_.block_sizes = cursor_.integers(); }, true},
     };
     for (Table* table : {&threads_, &allocators_, &functions_, &frames_, &nodes_, &rows_,
                          &timeline_, &lost_, &sources_}) {
@@ -222,15 +226,30 @@ class Reader {
       damaged("a node has no row", "nodes", static_cast<std::size_t>(without - has_row.begin()));
     }
     for (std::size_t number = 0; number < kNumberCount; ++number) {
-      std::int64_t size = 0;  // of everything, so that no sum of some can overflow
-      for (const std::int64_t value : rows_.numbers[3 + number]) {
-        if (value == std::numeric_limits<std::int64_t>::min() ||
-            __builtin_add_overflow(size, value < 0 ? -value : value, &size)) {
-          damaged("the numbers of '" + std::string(trace::kNumbers[number].name) +
-                  "' are too large");
-        }
+      check_size(rows_.numbers[3 + number], trace::kNumbers[number].name);
+    }
+  }
+
+  // That no sum of some of the numbers can overflow.
+  static void check_size(const Integers& numbers, std::string_view name) {
+    std::int64_t size = 0;
+    for (const std::int64_t value : numbers) {
+      if (value == std::numeric_limits<std::int64_t>::min() ||
+          __builtin_add_overflow(size, value < 0 ? -value : value, &size)) {
+        damaged("the numbers of '" + std::string(name) + "' are too large");
       }
     }
+  }
+
+  static void check_block_sizes(Trace& trace) {
+    const auto& counts = trace.block_sizes;
+    if (counts.size() > trace::kMaxBlockSizes) damaged("'block_sizes' has more than 65 counts");
+    check_size(counts, "block_sizes");
+    const auto sum = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+    if (!counts.empty() && sum != trace.sum.allocated_count) {
+      damaged("'block_sizes' does not add up to the blocks allocated");
+    }
+    trace.block_sizes = trace::add_block_sizes({}, counts);
   }
 
   static constexpr std::size_t kNoLimit = std::numeric_limits<std::int64_t>::max();

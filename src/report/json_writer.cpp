@@ -84,6 +84,7 @@ class Writer {
     write_rows();
     table("timeline", trace_.timeline, Column{"ns", [](const auto& point) { return point.ns; }},
           Column{"live_bytes", [](const auto& point) { return point.live_bytes; }});
+    column("block_sizes", trace_.block_sizes, [](std::int64_t count) { return count; });
     table("lost", trace_.lost,
           Column{"reason", [&](const auto& entry) { return string(entry.first); }},
           Column{"count", [](const auto& entry) { return entry.second; }});

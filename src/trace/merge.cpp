@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "trace/block_sizes.hpp"
 #include "trace/error.hpp"
 #include "trace/tables.hpp"
 
@@ -68,6 +69,9 @@ void add_facts(Trace& sum, const Trace& trace) {
   if (trace.sum != Counters{}) {
     sum.timeline = sum.sum == Counters{} ? trace.timeline : std::vector<TimelinePoint>{};
   }
+  const bool is_known = knows_block_sizes(sum) && knows_block_sizes(trace);
+  sum.block_sizes =
+      is_known ? add_block_sizes(sum.block_sizes, trace.block_sizes) : std::vector<std::int64_t>{};
   sum.sum += trace.sum;
   add_lost(sum, trace);
   add_sources(sum, trace);

@@ -141,6 +141,7 @@ struct Trace {
   std::vector<Node> nodes;
   std::vector<Row> rows;  // by node, then thread and allocator; none of zeros
   std::vector<TimelinePoint> timeline;
+  std::vector<std::int64_t> block_sizes;  // allocated blocks by bit width of size: block_sizes.hpp
   std::vector<std::pair<std::string, std::uint64_t>> lost;
   std::vector<Source> sources;  // what has been handed in; reports work without
   Listing listing;
