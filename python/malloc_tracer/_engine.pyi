@@ -98,6 +98,8 @@ class TraceData:
         stretches: Sequence[tuple[str, int, int, str]],         # what is listed: file, first line, last line, why there is no source
         empty_note: str,                                        # said if nothing is listed
         related: str,
+        include: Sequence[str],
+        exclude: Sequence[str],
     ) -> TraceData: ...
     def without_source(self) -> TraceData: ...
     def listing(self, columns: Sequence[str], related: str | None = None) -> str:

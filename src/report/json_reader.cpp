@@ -72,7 +72,7 @@ class Reader {
         {"name", [&] { facts_.name = cursor_.string(); }},
         {"difference", [&] { facts_.is_difference = cursor_.boolean(); }},
         {"python_version", [&] { facts_.python_version = cursor_.string(); }},
-        {"command", [&] { read_command(); }},
+        {"command", [&] { facts_.command = texts(); }},
         {"time_ms", [&] { facts_.time_ms = cursor_.integer(); }},
         {"duration_ns", [&] { facts_.duration_ns = cursor_.integer(); }},
         {"sum", [&] { read_sum(); }},
@@ -106,10 +106,12 @@ class Reader {
     if (version < 1) cursor_.fail("there is no version " + std::to_string(version));
   }
 
-  void read_command() {
-    const TextList words = cursor_.strings();
-    facts_.command.reserve(words.size());
-    for (std::size_t i = 0; i < words.size(); ++i) facts_.command.emplace_back(words[i]);
+  std::vector<std::string> texts() {
+    const TextList list = cursor_.strings();
+    std::vector<std::string> texts;
+    texts.reserve(list.size());
+    for (std::size_t i = 0; i < list.size(); ++i) texts.emplace_back(list[i]);
+    return texts;
   }
 
   void read_sum() {
@@ -163,8 +165,11 @@ class Reader {
   }
 
   void read_listing() {
-    read_table(listing_, {{"empty_note", [&] { facts_.listing.empty_note = cursor_.string(); }},
-                          {"related", [&] { read_related(); }}});
+    trace::Listing& listing = facts_.listing;
+    read_table(listing_, {{"empty_note", [&] { listing.empty_note = cursor_.string(); }},
+                          {"related", [&] { read_related(); }},
+                          {"include", [&] { listing.include = texts(); }, true},
+                          {"exclude", [&] { listing.exclude = texts(); }, true}});
   }
 
   void read_related() {

@@ -45,8 +45,7 @@ class Writer {
     member("name", trace_.name);
     member("difference", trace_.is_difference);
     member("python_version", trace_.python_version);
-    column("command", trace_.command,
-           [](const std::string& text) { return std::string_view(text); });
+    texts("command", trace_.command);
     member("time_ms", trace_.time_ms);
     member("duration_ns", trace_.duration_ns);
     open("sum");
@@ -121,6 +120,8 @@ class Writer {
     column("note", listing.stretches, [](const auto& row) { return std::string_view(row.note); });
     member("empty_note", listing.empty_note);
     member("related", kRelatedNames[static_cast<std::size_t>(listing.related)]);
+    texts("include", listing.include);
+    texts("exclude", listing.exclude);
     close();
   }
 
@@ -144,6 +145,10 @@ class Writer {
     out_.key(name).begin('[');
     for (const auto& row : rows) out_.value(value(row));
     out_.end(']');
+  }
+
+  void texts(std::string_view name, const std::vector<std::string>& list) {
+    column(name, list, [](const std::string& text) { return std::string_view(text); });
   }
 
   void open(std::string_view name) { out_.key(name).begin('{'); }

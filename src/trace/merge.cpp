@@ -76,6 +76,8 @@ void add_facts(Trace& sum, const Trace& trace) {
   add_lost(sum, trace);
   add_sources(sum, trace);
   add_listing(sum.listing, trace.listing);
+  agree(sum.listing.include, trace.listing.include);
+  agree(sum.listing.exclude, trace.listing.exclude);
 }
 
 std::string name_of(std::span<const Trace* const> traces) {
@@ -97,6 +99,8 @@ Trace merge(std::span<const Trace* const> traces) {
   facts.time_ms = traces.front()->time_ms;
   facts.listing.empty_note = traces.front()->listing.empty_note;
   facts.listing.related = traces.front()->listing.related;
+  facts.listing.include = traces.front()->listing.include;
+  facts.listing.exclude = traces.front()->listing.exclude;
   for (const Trace* trace : traces) {
     if (trace->is_difference) {
       throw Error("'" + trace->name + "' is a difference of two traces: merge traces, then diff");

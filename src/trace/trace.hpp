@@ -122,6 +122,7 @@ struct Listing {
   std::vector<Stretch> stretches;
   std::string empty_note;  // said if there are no stretches
   Related related = Related::kNone;
+  std::vector<std::string> include, exclude;  // patterns of the related lines' file names
 };
 
 // Lists are sorted by total live bytes, then total allocated bytes (largest first), then place.

@@ -53,6 +53,32 @@ def test_a_loaded_trace_equals_the_saved_one(made, tmp_path):
     assert loaded.report("json") == made.report("json")
 
 
+def test_patterns_are_kept_with_the_trace(tmp_path):
+    space = {}
+    for name in ("wanted", "unwanted", "other"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(f"def {name}():\n    return bytearray(1000)\n")
+        exec(compile(path.read_text(), str(path), "exec"), space)
+
+    def target():
+        return [space[name]() for name in ("wanted", "unwanted", "other")]
+
+    def shown(trace):
+        return set(re.findall(r'File ".*/(\w+)\.py"', str(trace))) - {"test_save_load"}
+
+    mode = RelatedTracesOutputMode.FOR_EACH_FILE
+    everything = malloc_tracer.trace(target, quiet=True, related_traces_output_mode=mode)
+    patterns = {"include_patterns": ["*/*wanted.py"], "exclude_patterns": ["*/un*"]}
+    trace = malloc_tracer.trace(target, quiet=True, related_traces_output_mode=mode, **patterns)
+    loaded = malloc_tracer.load(saved(trace, tmp_path))
+    assert loaded == trace
+    assert loaded.report("json") == trace.report("json")
+    assert str(loaded) == str(trace)
+    assert shown(malloc_tracer.load(saved(everything, tmp_path))) == {"wanted", "unwanted", "other"}
+    assert shown(loaded) == shown(malloc_tracer.merge([loaded, trace])) == {"wanted"}
+    assert shown(malloc_tracer.merge([loaded, everything])) == {"wanted", "unwanted", "other"}
+
+
 def test_traces_that_differ_are_not_equal(made):
     other = malloc_tracer.trace(make, args=(101,), quiet=True)
     assert other != made

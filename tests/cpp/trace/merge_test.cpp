@@ -63,6 +63,15 @@ TEST(Merge, AddsTheHistograms) {
   EXPECT_TRUE(merge(all).block_sizes.empty());
 }
 
+TEST(Merge, KeepsPatternsThatAllAgreeOn) {
+  Trace a = trace_of(10), b = trace_of(5);
+  a.listing.include = b.listing.include = {"*/src/*"};
+  a.listing.exclude = {"*/tests/*"};
+  const std::vector<const Trace*> both = {&a, &b};
+  EXPECT_EQ(merge(both).listing.include, a.listing.include);
+  EXPECT_TRUE(merge(both).listing.exclude.empty());
+}
+
 TEST(Merge, OfOneIsThatOne) {
   const Trace a = trace_of(10);
   const std::vector<const Trace*> one = {&a};
