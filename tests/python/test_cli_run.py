@@ -267,6 +267,7 @@ def test_import_of_a_failing_module_looks_as_ever(cli):
         ("other:helpr", "there is no function helpr in other; did you mean other:helper?"),
         ("other:zzz", "there is no function zzz in other; did you mean other:helper or other:numbers?"),
         ("nosuch.py:f", "cannot read {folder}/nosuch.py: No such file or directory"),
+        ("othr.py:f", "cannot read {folder}/othr.py: No such file or directory; did you mean other.py:f?"),
         ("math:sqrt", "math is not written in Python; pass a Python function that calls it"),
         (
             "work",
