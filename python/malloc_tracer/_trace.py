@@ -202,7 +202,8 @@ class Trace:
             mode: Which lines outside the target to show; default as when it was traced.
             columns: Any of "live", "peak", "allocated", "count" (blocks allocated), "temporary" (a count), "freed",
                 "total" (live, total); default 1.7's one column `Size` (live, self).
-            color: True or False force it; None colours on a terminal, unless `NO_COLOR` is set.
+            color: True or False force it; None colours on a terminal, unless `NO_COLOR` is set. In colour the source
+                ends where the terminal does; plain text is never cut.
 
         Raises:
             TypeError, ValueError: An argument is not one of these.
@@ -212,7 +213,7 @@ class Trace:
         """
         pause()
         try:
-            from ._color import paint, wants_color
+            from ._color import paint, wants_color, width_of
 
             check_file(file)
             names = check_columns(columns)
@@ -222,7 +223,8 @@ class Trace:
             text = self._listing.text(self._data, None if mode is None else check_mode("mode", mode), names)
             encoding = getattr(stream, "encoding", None) or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
-            stream.write(paint(text, self._data.sum, names) if wants_color(color, stream) else text)
+            is_painted = wants_color(color, stream)
+            stream.write(paint(text, self._data.sum, names, width_of(stream)) if is_painted else text)
         finally:
             resume()
 
