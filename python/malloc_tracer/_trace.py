@@ -302,15 +302,18 @@ class Trace:
         """Opens the trace as a page in the browser.
 
         Raises:
-            MallocTracerError: There is no browser; the error names the page's file.
+            MallocTracerError: There is no browser; the error names the page's file. Or no file can be written.
         """
         pause()
         try:
             import tempfile
             import webbrowser
 
-            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=".html", delete=False) as file:
-                file.write(self._written("html"))
+            try:
+                with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=".html", delete=False) as file:
+                    file.write(self._written("html"))
+            except OSError as error:
+                raise MallocTracerError(f"the page cannot be written to a temporary file: {error}") from error
             if not webbrowser.open("file://" + file.name):
                 raise MallocTracerError(f"no browser could be started; open {file.name}")
         finally:

@@ -267,6 +267,12 @@ def test_show_without_a_browser_names_the_page(made, monkeypatch):
     os.unlink(str(caught.value).rpartition("open ")[2])
 
 
+def test_show_that_cannot_write_says_so(made, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(MallocTracerError, match="the page cannot be written to a temporary file: .*missing"):
+        made.show()
+
+
 def test_nothing_of_saving_is_recorded_by_an_outer_scope(made, tmp_path):
     path = tmp_path / "x.json"
     with malloc_tracer.Scope("outer") as scope:
