@@ -4,6 +4,7 @@ Builds native.cpp beside the other build files and calls it through ctypes, whic
 of a scope alternate; "outside" is after the first scope, so with the patched slots in place.
 
     python benchmarks/native.py [--pairs 3000000] [--rounds 9] [--json FILE]
+    valgrind --tool=callgrind python benchmarks/native.py --once --pairs 128000    # how many instructions a hook takes
 """
 
 from __future__ import annotations
@@ -40,11 +41,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3_000_000, help="per thread")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--once", action="store_true", help="in the calling thread, inside a scope, and nothing else")
     options = parser.parse_args()
 
     run = library().run
     import malloc_tracer
 
+    if options.once:
+        with malloc_tracer.Scope("native"):
+            run(CALLER, options.pairs, 1)
+        return
     print(measure.machine())
     pure = {batch: min(run(CALLER, options.pairs, batch) for _ in range(options.rounds)) for batch in BATCHES}
     with malloc_tracer.Scope("check") as scope:

@@ -48,7 +48,8 @@ nb::list formats() {
 
 TraceData with_source(const TraceData& data, const nb::iterable& sources,
                       const nb::iterable& stretches, const nb::str& empty_note,
-                      const std::string& related) {
+                      const std::string& related, const nb::iterable& include,
+                      const nb::iterable& exclude) {
   trace::Trace trace = *data.trace;
   for (nb::handle source : sources) {
     trace.sources.push_back(
@@ -60,6 +61,8 @@ TraceData with_source(const TraceData& data, const nb::iterable& sources,
   }
   trace.listing.empty_note = from_python(empty_note);
   trace.listing.related = related_named(related);
+  trace.listing.include = texts(include);
+  trace.listing.exclude = texts(exclude);
   return data_of(std::move(trace));
 }
 
@@ -96,7 +99,8 @@ void translate_error(const std::exception_ptr& thrown, void*) {
 void bind_files(nb::module_& module, nb::class_<TraceData>& data) {
   nb::register_exception_translator(translate_error);
   data.def("written", &written, "format"_a)
-      .def("with_source", &with_source, "sources"_a, "stretches"_a, "empty_note"_a, "related"_a)
+      .def("with_source", &with_source, "sources"_a, "stretches"_a, "empty_note"_a, "related"_a,
+           "include"_a, "exclude"_a)
       .def("without_source", &without_source)
       .def("listing", &listing, "columns"_a, "related"_a = nb::none())
       .def("html_table", [](const TraceData& t) { return to_python(report::html_table(*t.trace)); })

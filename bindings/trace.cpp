@@ -172,6 +172,12 @@ void bind_trace(nb::module_& module) {
                        points.append(nb::make_tuple(point.ns, point.live_bytes));
                      return points;
                    })
+      .def_prop_ro("block_sizes",
+                   [](const TraceData& t) {
+                     nb::list counts;
+                     for (const std::int64_t count : t.trace->block_sizes) counts.append(count);
+                     return counts;
+                   })
       .def(
           "line",
           [](const TraceData& t, const nb::str& place, int number) {

@@ -1,4 +1,4 @@
-"""Colour for a listing: the very same characters with ANSI styles around them."""
+"""Colour for a listing: the very same characters with ANSI styles around them, cut where the terminal ends."""
 
 from __future__ import annotations
 
@@ -38,8 +38,19 @@ def wants_color(color: bool | None, stream: Any) -> bool:
     return bool(isatty is not None and isatty())
 
 
-def paint(text: str, sums: Counters, columns: Sequence[str]) -> str:
-    """Returns `text` with rules dim, numbers bold from 10 % of the scope on, dim below 1 %, and source highlighted."""
+def width_of(stream: Any) -> int | None:
+    """Returns how many columns a line may have: None if `stream` is no terminal."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def paint(text: str, sums: Counters, columns: Sequence[str], width: int | None = None) -> str:
+    """Returns `text` with rules dim, numbers bold from 10 % of the scope on, dim below 1 %, and source highlighted.
+
+    Source and rules end at `width`, so that no row runs on into the next; numbers are never cut.
+    """
     wholes = [getattr(sums, _WHOLE[column]) for column in columns or ("live",)]
     painted: list[str] = []
     rows: list[tuple[str, str]] = []  # number area painted, source text
@@ -48,15 +59,19 @@ def paint(text: str, sums: Counters, columns: Sequence[str]) -> str:
         is_row = source_at > 0 and line[:6].strip().isdigit() and not line.startswith(("=", "-"))
         if is_row:
             number = _DIM + line[:6] + _RESET
-            rows.append((number + _cells(line[6:source_at], ends, wholes), line[source_at:]))
+            source = _cut(line[source_at:], width and width - source_at)
+            rows.append((number + _cells(line[6:source_at], ends, wholes), source))
             continue
         painted += [number + source for number, source in zip((row[0] for row in rows), _highlight(rows))]
         rows = []
         if line.startswith("Line #"):
             source_at = line.index("Line Contents")
             ends = [match.end() - 6 for match in re.finditer(r"\S+", line[:source_at]) if match.start() > 5]
+            line = line[:source_at] + _cut(line[source_at:], width and width - source_at)
         elif line.startswith("---"):
             source_at = 0
+        if line.startswith(("===", "---")):
+            line = _cut(line, width)
         is_frame = line.startswith(("Line #", "<< ", "===", "---"))
         painted.append(_DIM + line + _RESET if is_frame else line)
     return "\n".join(painted[:-1])
@@ -72,6 +87,20 @@ def _cells(area: str, ends: Sequence[int], wholes: Sequence[int]) -> str:
         return style + match[0] + _RESET if style else match[0]
 
     return re.sub(r"([\d,.]+)(?: (B|[KMGT]iB))?", painted, area)
+
+
+def _cut(text: str, width: int | None) -> str:
+    """Returns as much of `text` as fits into `width` columns of a terminal."""
+    if width is None or (len(text) <= width and text.isascii()):
+        return text
+    from unicodedata import combining, east_asian_width
+
+    taken = 0
+    for index, char in enumerate(text):
+        taken += 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+        if taken > width:
+            return text[:index]
+    return text
 
 
 def _highlight(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -37,6 +37,7 @@ def trace_dict(data: TraceData) -> dict[str, Any]:
         "allocators": _places(data.allocators, "name"),
         "nodes": _nodes(data.root),
         "timeline": [list(point) for point in data.timeline],
+        "block_sizes": data.block_sizes,
         "lost": dict(data.lost),
     }
 

@@ -77,6 +77,7 @@ class TraceData:
     root: Node
     lost: dict[str, int]
     timeline: list[tuple[int, int]]
+    block_sizes: list[int]
     def line(self, function_or_file: str, number: int) -> Line: ...
     def text(
         self,
@@ -97,6 +98,8 @@ class TraceData:
         stretches: Sequence[tuple[str, int, int, str]],         # what is listed: file, first line, last line, why there is no source
         empty_note: str,                                        # said if nothing is listed
         related: str,
+        include: Sequence[str],
+        exclude: Sequence[str],
     ) -> TraceData: ...
     def without_source(self) -> TraceData: ...
     def listing(self, columns: Sequence[str], related: str | None = None) -> str:

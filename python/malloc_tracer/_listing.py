@@ -72,4 +72,6 @@ class Listing:
             [(part.file, part.first_line, max(part.last_line, part.first_line), part.note) for part in stretches],
             note,
             self.mode.name.lower(),
+            self.include,
+            self.exclude,
         )

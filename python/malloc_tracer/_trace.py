@@ -151,6 +151,14 @@ class Trace:
         """Live bytes over time: [(nanoseconds since the scope began, bytes)], at most 1,024 points."""
         return self._data.timeline
 
+    @property
+    def block_sizes(self) -> list[int]:
+        """Blocks allocated, by size: [of 0 bytes, 1, 2 to 3, 4 to 7, ...], so the index is `size.bit_length()`.
+
+        They add up to `allocated_count`. Empty for a trace from a file of an older version, which has none.
+        """
+        return self._data.block_sizes
+
     def line(self, function_or_file: Callable[..., Any] | str, number: int) -> Line:
         """Returns one line, with zeros if nothing happened there.
 
@@ -194,7 +202,8 @@ class Trace:
             mode: Which lines outside the target to show; default as when it was traced.
             columns: Any of "live", "peak", "allocated", "count" (blocks allocated), "temporary" (a count), "freed",
                 "total" (live, total); default 1.7's one column `Size` (live, self).
-            color: True or False force it; None colours on a terminal, unless `NO_COLOR` is set.
+            color: True or False force it; None colours on a terminal, unless `NO_COLOR` is set. In colour the source
+                ends where the terminal does; plain text is never cut.
 
         Raises:
             TypeError, ValueError: An argument is not one of these.
@@ -204,7 +213,7 @@ class Trace:
         """
         pause()
         try:
-            from ._color import paint, wants_color
+            from ._color import paint, wants_color, width_of
 
             check_file(file)
             names = check_columns(columns)
@@ -214,7 +223,8 @@ class Trace:
             text = self._listing.text(self._data, None if mode is None else check_mode("mode", mode), names)
             encoding = getattr(stream, "encoding", None) or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
-            stream.write(paint(text, self._data.sum, names) if wants_color(color, stream) else text)
+            is_painted = wants_color(color, stream)
+            stream.write(paint(text, self._data.sum, names, width_of(stream)) if is_painted else text)
         finally:
             resume()
 
@@ -266,8 +276,9 @@ class Trace:
     def diff(self, earlier: Trace) -> Trace:
         """Returns what changed since `earlier`: a trace whose numbers are this one's minus those of `earlier`.
 
-        Lines are matched by function and text, so a line that has only moved is no change. A line that only `earlier`
-        has carries its number negated.
+        Lines are matched by function and text, so a line that has only moved is no change. What is left over is one
+        line that was edited if there is one old and one new line between two that are the same; else a line that only
+        `earlier` has carries its number negated (docs/trace-format.md, "Differences").
 
         Raises:
             TypeError: `earlier` is no Trace.
@@ -291,15 +302,18 @@ class Trace:
         """Opens the trace as a page in the browser.
 
         Raises:
-            MallocTracerError: There is no browser; the error names the page's file.
+            MallocTracerError: There is no browser; the error names the page's file. Or no file can be written.
         """
         pause()
         try:
             import tempfile
             import webbrowser
 
-            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=".html", delete=False) as file:
-                file.write(self._written("html"))
+            try:
+                with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=".html", delete=False) as file:
+                    file.write(self._written("html"))
+            except OSError as error:
+                raise MallocTracerError(f"the page cannot be written to a temporary file: {error}") from error
             if not webbrowser.open("file://" + file.name):
                 raise MallocTracerError(f"no browser could be started; open {file.name}")
         finally:

@@ -43,6 +43,14 @@ struct Saved {
   std::uint32_t reallocated;  // reallocations that count for this scope only
 };
 
+// How many blocks one lane allocated in one window, by the bit width of their size.
+struct SizeCounts {
+  static constexpr int kWidths = 64;  // no block has 2^63 bytes
+  std::uint64_t of_width[kWidths];
+
+  static int width(std::uint64_t bytes) noexcept { return 63 ^ __builtin_clzll(bytes << 1 | 1); }
+};
+
 // The rarely read rest of an Account.
 struct AccountDetail {
   Saved* saved;  // one per scope of the window, made at the first save; nullptr: all zero

@@ -78,7 +78,7 @@ std::uint32_t new_account(PlaceId place, WindowId window) noexcept {
   bool reuse = engine.free_account_count > 0;
   std::uint32_t id =
       reuse ? engine.free_accounts[engine.free_account_count - 1] : engine.account_top;
-  if (id >= engine.infos.capacity()) return 0;
+  if (id >= std::min(engine.infos.capacity(), engine.account_room)) return 0;
   engine.infos[id] = AccountInfo{place, window, engine.windows[window].first_account, 0, 0};
   if (!engine.account_index.insert(memory::hash_pair(place, window), id, hash_account)) return 0;
   engine.windows[window].first_account = id;
@@ -192,6 +192,7 @@ void enter_window(Lane& lane, WindowId window_id) noexcept {
     epoch = std::max(epoch, epoch_of(scope));
   }
   run.window = window_id;
+  lane.sizes = lane.size_pages[window_id].of_width;
   run.single = window.count == 1;
   run.rest_epoch = run.all_epoch = epoch;
   if (lane.main) {
@@ -275,6 +276,7 @@ void charge(Lane& lane, std::uint32_t id, std::uint64_t bytes) noexcept {
   bool maximum = move_room(lane, lane.run.room - static_cast<std::int64_t>(bytes), {id});
   account.allocated_bytes += bytes;
   account.allocated_count++;
+  lane.sizes[SizeCounts::width(bytes)]++;
   if (maximum) lane.run.all_epoch = ++engine.tick;
 }
 
@@ -384,6 +386,7 @@ void recharge_in_window(Lane& lane, Held before, std::uint32_t id, std::uint64_t
   from.freed_count++;
   to.allocated_bytes += bytes;
   to.allocated_count++;
+  lane.sizes[SizeCounts::width(bytes)]++;
   lane.details[id].reallocated++;
   if (maximum) lane.run.all_epoch = ++engine.tick;
 }
@@ -424,6 +427,7 @@ void recharge_across(Lane& lane, Held before, std::uint32_t id, std::uint64_t by
   save(lane, id, to, true);
   to.allocated_bytes += bytes;
   to.allocated_count++;
+  lane.size_pages[to.window].of_width[SizeCounts::width(bytes)]++;
   count_reallocation(lane, old_window, id);
   if (!maximum) return;
   std::uint64_t tick = ++engine.tick;

@@ -160,6 +160,8 @@ struct alignas(64) Engine {
   std::uint32_t lane_count = 0, free_account_count = 0, waiting_account_count = 0,
                 free_window_count = 0, free_scope_count = 0;
   std::uint32_t thread_count = 0, giant_serial = 0;
+  // Ids below these fit into every lane: where address space is short, a lane may have less of it.
+  std::uint32_t account_room = kMaxAccounts, window_room = kMaxWindows;
   bool started = false;
 
   std::atomic<std::uint64_t> lost[kLostReasons] = {};

@@ -140,6 +140,7 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
   }
   account.allocated_bytes += bytes;
   account.allocated_count++;
+  lane.sizes[SizeCounts::width(bytes)]++;
   Cell value = engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift |
                apart(allocator) | bytes;
   *cell = value;

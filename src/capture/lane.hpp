@@ -49,6 +49,7 @@ struct alignas(64) Lane {
   Run run;
   Account* accounts = nullptr;  // by account id
   AccountDetail* details = nullptr;
+  std::uint64_t* sizes = nullptr;  // SizeCounts of the run's window
   Thread* owner = nullptr;         // nullptr: the main lane, or a lane waiting for a thread
   Pending pending[kPending] = {};  // bytes not yet handed on, by window
   int pending_count = 0;
@@ -57,6 +58,7 @@ struct alignas(64) Lane {
   bool main = false;
   memory::ReservedArray<Account> account_pages;
   memory::ReservedArray<AccountDetail> detail_pages;
+  memory::ReservedArray<SizeCounts> size_pages;  // by window id
 };
 
 }  // namespace malloc_tracer::capture

@@ -229,6 +229,17 @@ void move_account(std::uint32_t id, WindowId from, std::uint32_t rank, WindowId 
   engine.account_index.insert(h, id, account_hash);
 }
 
+void move_sizes(WindowId from, WindowId to) noexcept {
+  engine.each_lane([&](Lane& lane) {
+    for (int width = 0; width < SizeCounts::kWidths; width++) {
+      std::uint64_t& count = lane.size_pages[from].of_width[width];
+      if (count == 0) continue;  // a lane that was not here keeps its memory untouched
+      if (to != kNoWindow) lane.size_pages[to].of_width[width] += count;
+      count = 0;
+    }
+  });
+}
+
 // The scope has ended: every account of the window belongs to the window without it.
 void fold(WindowId window, ScopeId scope) noexcept {
   std::uint32_t rank = window_rank(window, scope);
@@ -239,6 +250,7 @@ void fold(WindowId window, ScopeId scope) noexcept {
     move_account(id, window, rank, to);
     id = next;
   }
+  move_sizes(window, to);
   window_forget(window);
 }
 

@@ -65,12 +65,17 @@ std::string bytes(const CopiedText& text) {
 
 class Maker {
  public:
-  explicit Maker(ScopeId scope) : scope_(scope) { out_.nodes.emplace_back(); }
+  explicit Maker(ScopeId scope) : scope_(scope) {
+    out_.nodes.emplace_back();
+    out_.block_sizes.resize(SizeCounts::kWidths);
+  }
 
   Snapshot make() {
     settle_all_lanes();
     for (WindowId window = kFirstWindow; window < engine.window_top; window++) {
-      if (window_has(window, scope_)) add_window(window);
+      if (!window_has(window, scope_)) continue;
+      add_window(window);
+      add_sizes(window);
     }
     add_journal();
     if (engine.lane_count != 0) lift_peak();
@@ -89,6 +94,13 @@ class Maker {
          id = engine.infos[id].next) {
       add_row(engine.infos[id].place, counters(id, window, rank));
     }
+  }
+
+  void add_sizes(WindowId window) {
+    engine.each_lane([&](const Lane& lane) {
+      for (int width = 0; width < SizeCounts::kWidths; width++)
+        out_.block_sizes[width] += lane.size_pages[window].of_width[width];
+    });
   }
 
   // The sum over all lanes. A lane's own share may be negative (it frees what others allocated);

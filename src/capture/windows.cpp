@@ -35,7 +35,7 @@ std::uint64_t hash_window(WindowId window) noexcept {
 WindowId new_window(std::uint32_t count) noexcept {
   WindowId window = engine.free_window_count > 0 ? engine.free_windows[--engine.free_window_count]
                                                  : engine.window_top;
-  if (window >= engine.windows.capacity()) return kNoWindow;
+  if (window >= std::min(engine.windows.capacity(), engine.window_room)) return kNoWindow;
   Window& w = engine.windows[window];
   if (w.capacity < count) {
     auto* ids = static_cast<ScopeId*>(engine.pool.allocate(count * sizeof(ScopeId)));

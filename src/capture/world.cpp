@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "capture/world.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "capture/accounting.hpp"
@@ -50,10 +51,15 @@ namespace {
 
 bool start_lane(Lane& lane) noexcept {
   // Staggered: page-aligned arrays used at equal low address bits cost 2-3 ns per event.
-  if (!lane.account_pages.reserve(Engine::kMaxAccounts, 1u << 14, 128) ||
-      !lane.detail_pages.reserve(lane.account_pages.capacity(), 1u << 14, 192)) {
+  if (!lane.account_pages.reserve(Engine::kMaxAccounts, std::max(engine.account_top, 1u << 14),
+                                  128) ||
+      !lane.detail_pages.reserve(lane.account_pages.capacity(), lane.account_pages.capacity(),
+                                 192) ||
+      !lane.size_pages.reserve(Engine::kMaxWindows, std::max(engine.window_top, 1u << 10), 256)) {
     return false;
   }
+  engine.account_room = std::min(engine.account_room, lane.account_pages.capacity());
+  engine.window_room = std::min(engine.window_room, lane.size_pages.capacity());
   lane.accounts = lane.account_pages.data();
   lane.details = lane.detail_pages.data();
   return true;
@@ -389,6 +395,7 @@ void after_fork_in_child() {
   for (ScopeId id = 1; id < engine.scope_top; id++) engine.scopes[id].open = false;
   for (WindowId window = kFirstWindow; window < engine.window_top; window++)
     engine.windows[window].count = 0;
+  engine.each_lane([](Lane& lane) { lane.size_pages.clear(engine.window_top); });
   engine.window_index.clear();
   window_cache_clear();
   engine.window_top = kFirstWindow;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "report/json.hpp"
 #include "report/json_cursor.hpp"
 #include "report/json_format.hpp"
+#include "trace/block_sizes.hpp"
 #include "trace/error.hpp"
 #include "trace/tables.hpp"
 
@@ -55,6 +57,7 @@ class Reader {
     const Counters sum = facts_.sum;
     Trace trace = trace::sum_up(std::move(facts_), std::move(tables));
     if (trace.sum != sum) damaged("'sum' is not the sum of the rows");
+    check_block_sizes(trace);
     return trace;
   }
 
@@ -69,13 +72,14 @@ class Reader {
         {"name", [&] { facts_.name = cursor_.string(); }},
         {"difference", [&] { facts_.is_difference = cursor_.boolean(); }},
         {"python_version", [&] { facts_.python_version = cursor_.string(); }},
-        {"command", [&] { read_command(); }},
+        {"command", [&] { facts_.command = texts(); }},
         {"time_ms", [&] { facts_.time_ms = cursor_.integer(); }},
         {"duration_ns", [&] { facts_.duration_ns = cursor_.integer(); }},
         {"sum", [&] { read_sum(); }},
         {"strings", [&] { strings_ = cursor_.strings(); }},
         {"files", [&] { read_files(); }},
         {"listing", [&] { read_listing(); }},
+        {"block_sizes", [&] { facts_.block_sizes = cursor_.integers(); }, true},
     };
     for (Table* table : {&threads_, &allocators_, &functions_, &frames_, &nodes_, &rows_,
                          &timeline_, &lost_, &sources_}) {
@@ -102,10 +106,12 @@ class Reader {
     if (version < 1) cursor_.fail("there is no version " + std::to_string(version));
   }
 
-  void read_command() {
-    const TextList words = cursor_.strings();
-    facts_.command.reserve(words.size());
-    for (std::size_t i = 0; i < words.size(); ++i) facts_.command.emplace_back(words[i]);
+  std::vector<std::string> texts() {
+    const TextList list = cursor_.strings();
+    std::vector<std::string> texts;
+    texts.reserve(list.size());
+    for (std::size_t i = 0; i < list.size(); ++i) texts.emplace_back(list[i]);
+    return texts;
   }
 
   void read_sum() {
@@ -159,8 +165,11 @@ class Reader {
   }
 
   void read_listing() {
-    read_table(listing_, {{"empty_note", [&] { facts_.listing.empty_note = cursor_.string(); }},
-                          {"related", [&] { read_related(); }}});
+    trace::Listing& listing = facts_.listing;
+    read_table(listing_, {{"empty_note", [&] { listing.empty_note = cursor_.string(); }},
+                          {"related", [&] { read_related(); }},
+                          {"include", [&] { listing.include = texts(); }, true},
+                          {"exclude", [&] { listing.exclude = texts(); }, true}});
   }
 
   void read_related() {
@@ -222,15 +231,30 @@ class Reader {
       damaged("a node has no row", "nodes", static_cast<std::size_t>(without - has_row.begin()));
     }
     for (std::size_t number = 0; number < kNumberCount; ++number) {
-      std::int64_t size = 0;  // of everything, so that no sum of some can overflow
-      for (const std::int64_t value : rows_.numbers[3 + number]) {
-        if (value == std::numeric_limits<std::int64_t>::min() ||
-            __builtin_add_overflow(size, value < 0 ? -value : value, &size)) {
-          damaged("the numbers of '" + std::string(trace::kNumbers[number].name) +
-                  "' are too large");
-        }
+      check_size(rows_.numbers[3 + number], trace::kNumbers[number].name);
+    }
+  }
+
+  // That no sum of some of the numbers can overflow.
+  static void check_size(const Integers& numbers, std::string_view name) {
+    std::int64_t size = 0;
+    for (const std::int64_t value : numbers) {
+      if (value == std::numeric_limits<std::int64_t>::min() ||
+          __builtin_add_overflow(size, value < 0 ? -value : value, &size)) {
+        damaged("the numbers of '" + std::string(name) + "' are too large");
       }
     }
+  }
+
+  static void check_block_sizes(Trace& trace) {
+    const auto& counts = trace.block_sizes;
+    if (counts.size() > trace::kMaxBlockSizes) damaged("'block_sizes' has more than 65 counts");
+    check_size(counts, "block_sizes");
+    const auto sum = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+    if (!counts.empty() && sum != trace.sum.allocated_count) {
+      damaged("'block_sizes' does not add up to the blocks allocated");
+    }
+    trace.block_sizes = trace::add_block_sizes({}, counts);
   }
 
   static constexpr std::size_t kNoLimit = std::numeric_limits<std::int64_t>::max();

@@ -48,8 +48,7 @@ class Writer {
     member("name", trace_.name);
     member("difference", trace_.is_difference);
     member("python_version", trace_.python_version);
-    column("command", trace_.command,
-           [](const std::string& text) { return std::string_view(text); });
+    texts("command", trace_.command);
     member("time_ms", trace_.time_ms);
     member("duration_ns", trace_.duration_ns);
     open("sum");
@@ -87,6 +86,7 @@ class Writer {
     write_rows();
     table("timeline", trace_.timeline, Column{"ns", [](const auto& point) { return point.ns; }},
           Column{"live_bytes", [](const auto& point) { return point.live_bytes; }});
+    column("block_sizes", trace_.block_sizes, [](std::int64_t count) { return count; });
     table("lost", trace_.lost,
           Column{"reason", [&](const auto& entry) { return string(entry.first); }},
           Column{"count", [](const auto& entry) { return entry.second; }});
@@ -123,6 +123,8 @@ class Writer {
     column("note", listing.stretches, [](const auto& row) { return std::string_view(row.note); });
     member("empty_note", listing.empty_note);
     member("related", kRelatedNames[static_cast<std::size_t>(listing.related)]);
+    texts("include", listing.include);
+    texts("exclude", listing.exclude);
     close();
   }
 
@@ -156,6 +158,10 @@ class Writer {
       if (reader_ == Reader::kPage) before = now;
       return step;
     });
+  }
+
+  void texts(std::string_view name, const std::vector<std::string>& list) {
+    column(name, list, [](const std::string& text) { return std::string_view(text); });
   }
 
   void open(std::string_view name) { out_.key(name).begin('{'); }

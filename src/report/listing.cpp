@@ -31,6 +31,8 @@ std::string listing_report(const trace::Trace& trace, std::vector<Column> column
   TextOptions options;
   options.columns = std::move(columns);
   options.related = related.value_or(trace.listing.related);
+  options.include = trace.listing.include;
+  options.exclude = trace.listing.exclude;
   options.note = trace.listing.empty_note;
   for (const auto& stretch : trace.listing.stretches) {
     options.target.push_back(section_of(stretch, sources));

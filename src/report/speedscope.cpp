@@ -22,7 +22,11 @@ using trace::Trace;
 
 class Speedscope {
  public:
-  explicit Speedscope(const Trace& trace) : trace_(trace), tables_(trace::tables_of(trace)) {}
+  explicit Speedscope(const Trace& trace) : trace_(trace), tables_(trace::tables_of(trace)) {
+    depths_.resize(trace.nodes.size());
+    for (std::size_t i = 1; i < depths_.size(); ++i)
+      depths_[i] = depths_[trace.nodes[i].parent] + 1;
+  }
 
   std::string write() {
     const auto peak = std::find_if(
@@ -69,12 +73,54 @@ class Speedscope {
 
   void write_profile(const Number& number) {
     const std::vector<std::int64_t> totals = total_widths(number);
-    out_.begin('{').key("type").value("evented").key("name").value(number.name);
+    const bool is_sampled = are_samples_smaller(number, totals);
+    out_.begin('{').key("type").value(is_sampled ? "sampled" : "evented");
+    out_.key("name").value(number.name);
     out_.key("unit").value(number.name.ends_with("_bytes") ? "bytes" : "none");
     out_.key("startValue").value(0).key("endValue").value(totals.empty() ? 0 : totals[0]);
-    out_.key("events").begin('[');
-    if (!totals.empty()) write_events(number, totals);
-    out_.end(']').end('}');
+    if (is_sampled) {
+      write_samples(number);
+    } else {
+      out_.key("events").begin('[');
+      if (!totals.empty()) write_events(number, totals);
+      out_.end(']');
+    }
+    out_.end('}');
+  }
+
+  // A sample has all the frames of its node; an event names one, but takes six times the room of a
+  // frame in a sample, and a node has two.
+  bool are_samples_smaller(const Number& number, const std::vector<std::int64_t>& totals) const {
+    std::size_t sample_frames = 0, event_count = 0;
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+      if (totals[i] != 0) event_count += 2;
+      if (width(i, number) != 0) sample_frames += depths_[i] + 2;  // and the weight
+    }
+    return sample_frames < 6 * event_count;
+  }
+
+  // Depth first, as the tree is drawn.
+  void write_samples(const Number& number) {
+    std::vector<std::int64_t> weights;
+    std::vector<Id> left = {0}, stack;
+    out_.key("samples").begin('[');
+    while (!left.empty()) {
+      const Id id = left.back();
+      left.pop_back();
+      const auto& children = trace_.nodes[id].children;
+      left.insert(left.end(), children.rbegin(), children.rend());
+      stack.resize(depths_[id]);
+      if (id != 0) stack[depths_[id] - 1] = tables_.nodes[id].frame + 1;
+      if (width(id, number) == 0) continue;
+      weights.push_back(width(id, number));
+      out_.begin('[');
+      if (id == 0) out_.value(0);
+      for (const Id frame : stack) out_.value(frame);
+      out_.end(']');
+    }
+    out_.end(']').key("weights").begin('[');
+    for (const std::int64_t weight : weights) out_.value(weight);
+    out_.end(']');
   }
 
   // Opens and closes frames at running sums, so that a node takes two events whatever its depth.
@@ -107,6 +153,7 @@ class Speedscope {
 
   const Trace& trace_;
   const trace::Tables tables_;
+  std::vector<std::uint32_t> depths_;  // by node; the root's is 0
   JsonStream out_;
 };
 

@@ -64,7 +64,8 @@ struct Snapshot {
   std::vector<SnapshotNode> nodes;
   std::vector<SnapshotRow> rows;
   std::vector<SnapshotThread> threads;
-  std::vector<TimelinePoint> timeline;  // at most 1,024 points, in time order
+  std::vector<TimelinePoint> timeline;     // at most 1,024 points, in time order
+  std::vector<std::uint64_t> block_sizes;  // blocks allocated, by the bit width of their size
   std::vector<std::pair<std::string, std::uint64_t>>
       lost;  // what could not be recorded: reason, how often
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "trace/block_sizes.hpp"
 #include "trace/sites.hpp"
 #include "trace/tables.hpp"
 
@@ -45,6 +46,9 @@ class Builder {
     trace.time_ms = options_.time_ms;
     trace.duration_ns = snapshot_.duration_ns;
     trace.timeline = snapshot_.timeline;
+    const std::vector<std::int64_t> counts(snapshot_.block_sizes.begin(),
+                                           snapshot_.block_sizes.end());
+    trace.block_sizes = add_block_sizes({}, counts);
     trace.lost = snapshot_.lost;
     return trace;
   }

@@ -2,18 +2,16 @@
 #include "trace/diff.hpp"
 
 #include <algorithm>
-#include <cstddef>
-#include <cstdlib>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "trace/block_sizes.hpp"
 #include "trace/error.hpp"
+#include "trace/line_matcher.hpp"
 #include "trace/source_lines.hpp"
 #include "trace/tables.hpp"
 
@@ -87,94 +85,25 @@ class Diff {
   }
 
   std::vector<Id> earlier_frames() {
-    std::map<Id, std::vector<std::pair<int, Id>>> by_function;  // line, frame
+    std::map<Id, std::map<int, Id>> by_function;  // line, frame
     for (Id i = 0; i < earlier_tables_.frames.size(); ++i) {
       const auto& [function, line] = earlier_tables_.frames[i];
-      by_function[function].emplace_back(line, i);
+      by_function[function].emplace(line, i);
     }
     std::vector<Id> frames(earlier_tables_.frames.size());
-    for (auto& [function, lines] : by_function) {
-      std::sort(lines.begin(), lines.end());
+    for (const auto& [function, lines] : by_function) {
       const Id id = function_in_maker(earlier_tables_, function, true);
       const Text& file = earlier_tables_.files[earlier_tables_.functions[function].file].name;
-      Matcher matcher(*this, file, later_lines_[id]);
-      for (const auto& [line, frame] : lines) frames[frame] = maker_.frame(id, matcher.match(line));
+      std::vector<int> numbers;
+      for (const auto& [line, frame] : lines) numbers.push_back(line);
+      const std::vector<int> matched =
+          match_lines({earlier_sources_, file, std::move(numbers)},
+                      {later_sources_, file_name_(file), later_lines_[id]});
+      auto now = matched.begin();
+      for (const auto& [line, frame] : lines) frames[frame] = maker_.frame(id, *now++);
     }
     return frames;
   }
-
-  // The lines of one function of the earlier trace, asked for in ascending order.
-  class Matcher {
-   public:
-    Matcher(const Diff& diff, const Text& file, const std::vector<int>& later_lines)
-        : diff_(diff),
-          file_(file),
-          later_file_(diff.file_name_(file)),
-          later_lines_(later_lines),
-          by_text_(diff.earlier_sources_.has(file) && diff.later_sources_.has(later_file_)) {}
-
-    int match(int line) {
-      const auto text = by_text_ ? diff_.earlier_sources_.line(file_, line) : std::nullopt;
-      if (!text) return is_in_later(line) ? line : -line;
-      const auto now = diff_.later_sources_.line(later_file_, line);
-      if (shift_ == 0 && now && trimmed(*now) == trimmed(*text) &&
-          (is_in_later(line) || is_same_around(line))) {
-        return taken(line, line);
-      }
-      const std::optional<int> found = nearest(line, trimmed(*text));
-      return found ? taken(line, *found) : -line;
-    }
-
-   private:
-    bool is_in_later(int line) const {
-      return std::binary_search(later_lines_.begin(), later_lines_.end(), line);
-    }
-
-    // A line may be there still and allocate nothing any more.
-    bool is_same_around(int line) const {
-      for (const int near : {line - 1, line + 1}) {
-        const auto before = diff_.earlier_sources_.line(file_, near);
-        if (before != diff_.later_sources_.line(later_file_, near)) return false;
-      }
-      return true;
-    }
-
-    // Among lines of equal text the one that has moved as the function's previous line has: first
-    // those with numbers of their own, then, if a line of the function has been found already, any.
-    std::optional<int> nearest(int line, std::string_view text) const {
-      std::vector<int> candidates;
-      for (const int other : later_lines_) {
-        const auto now = diff_.later_sources_.line(later_file_, other);
-        if (now && trimmed(*now) == text) candidates.push_back(other);
-      }
-      const std::optional<int> found = closest(line, candidates);
-      if (found || last_ == 0) return found;
-      return closest(line, diff_.later_sources_.numbers_of(later_file_, text));
-    }
-
-    std::optional<int> closest(int line, const std::vector<int>& candidates) const {
-      std::optional<int> best;
-      for (const int other : candidates) {
-        if (other <= last_) continue;
-        if (!best || std::abs(other - line - shift_) < std::abs(*best - line - shift_))
-          best = other;
-      }
-      return best;
-    }
-
-    int taken(int line, int now) {
-      shift_ = now - line;
-      last_ = now;
-      return now;
-    }
-
-    const Diff& diff_;
-    const Text& file_;
-    const Text& later_file_;
-    const std::vector<int>& later_lines_;  // with numbers, ascending
-    const bool by_text_;
-    int shift_ = 0, last_ = 0;  // of the line matched last
-  };
 
   Trace facts() const {
     Trace facts;
@@ -184,6 +113,9 @@ class Diff {
     facts.time_ms = later_.time_ms;
     facts.duration_ns = later_.duration_ns - earlier_.duration_ns;
     facts.is_difference = true;
+    if (knows_block_sizes(later_) && knows_block_sizes(earlier_)) {
+      facts.block_sizes = add_block_sizes(later_.block_sizes, earlier_.block_sizes, -1);
+    }
     facts.lost = later_.lost;
     for (const auto& entry : earlier_.lost) {
       facts.lost.emplace_back(entry.first + " (earlier trace)", entry.second);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "trace/block_sizes.hpp"
 #include "trace/error.hpp"
 #include "trace/tables.hpp"
 
@@ -68,10 +69,15 @@ void add_facts(Trace& sum, const Trace& trace) {
   if (trace.sum != Counters{}) {
     sum.timeline = sum.sum == Counters{} ? trace.timeline : std::vector<TimelinePoint>{};
   }
+  const bool is_known = knows_block_sizes(sum) && knows_block_sizes(trace);
+  sum.block_sizes =
+      is_known ? add_block_sizes(sum.block_sizes, trace.block_sizes) : std::vector<std::int64_t>{};
   sum.sum += trace.sum;
   add_lost(sum, trace);
   add_sources(sum, trace);
   add_listing(sum.listing, trace.listing);
+  agree(sum.listing.include, trace.listing.include);
+  agree(sum.listing.exclude, trace.listing.exclude);
 }
 
 std::string name_of(std::span<const Trace* const> traces) {
@@ -93,6 +99,8 @@ Trace merge(std::span<const Trace* const> traces) {
   facts.time_ms = traces.front()->time_ms;
   facts.listing.empty_note = traces.front()->listing.empty_note;
   facts.listing.related = traces.front()->listing.related;
+  facts.listing.include = traces.front()->listing.include;
+  facts.listing.exclude = traces.front()->listing.exclude;
   for (const Trace* trace : traces) {
     if (trace->is_difference) {
       throw Error("'" + trace->name + "' is a difference of two traces: merge traces, then diff");

@@ -101,7 +101,7 @@ bool operator==(const Trace& a, const Trace& b) {
          a.is_difference == b.is_difference && a.sum == b.sum && a.lost == b.lost &&
          same(a.lines, b.lines) && same(a.functions, b.functions) && same(a.files, b.files) &&
          same(a.threads, b.threads) && same(a.allocators, b.allocators) && same(a.nodes, b.nodes) &&
-         std::ranges::equal(a.rows, b.rows, same_row) &&
+         std::ranges::equal(a.rows, b.rows, same_row) && a.block_sizes == b.block_sizes &&
          std::ranges::equal(a.timeline, b.timeline, same_point);
 }
 

@@ -122,6 +122,7 @@ struct Listing {
   std::vector<Stretch> stretches;
   std::string empty_note;  // said if there are no stretches
   Related related = Related::kNone;
+  std::vector<std::string> include, exclude;  // patterns of the related lines' file names
 };
 
 // Lists are sorted by total live bytes, then total allocated bytes (largest first), then place.
@@ -141,6 +142,7 @@ struct Trace {
   std::vector<Node> nodes;
   std::vector<Row> rows;  // by node, then thread and allocator; none of zeros
   std::vector<TimelinePoint> timeline;
+  std::vector<std::int64_t> block_sizes;  // allocated blocks by bit width of size: block_sizes.hpp
   std::vector<std::pair<std::string, std::uint64_t>> lost;
   std::vector<Source> sources;  // what has been handed in; reports work without
   Listing listing;

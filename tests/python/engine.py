@@ -126,6 +126,7 @@ def check(data: _engine.TraceData) -> _engine.TraceData:
         assert all(all_ <= sum_ for all_, sum_ in zip(numbers(item.total).values(), whole.values()))
     assert data.sum.live_bytes <= data.sum.peak_bytes
     assert max((live for _, live in data.timeline), default=0) <= data.sum.peak_bytes
+    assert sum(data.block_sizes) == data.sum.allocated_count
     return data
 
 

@@ -117,6 +117,19 @@ def test_a_reader_that_has_seen_enough_is_no_error(files):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["report", "new.json"], ["report", "new.json", "--format", "pprof"], ["diff", "old.json", "new.json"]],
+)
+def test_an_output_that_is_full_or_closed(files, arguments):
+    command = f"{sys.executable} -m malloc_tracer {' '.join(arguments)}"
+    full = subprocess.run(command + " > /dev/full", shell=True, capture_output=True, text=True, cwd=files, timeout=60)
+    assert full.stderr == "malloc-tracer: standard output cannot be written: No space left on device\n"
+    assert full.returncode == 2
+    closed = subprocess.run(command + " >&-", shell=True, capture_output=True, text=True, cwd=files, timeout=60)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
 def test_view_opens_the_page(files):
     code = "import webbrowser; webbrowser.open = print; from malloc_tracer.cli import main; main(['view', 'old.json'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=files, timeout=60)

@@ -1,11 +1,14 @@
 """`malloc-tracer run`: the program runs as if Python ran it, and the report says what it allocated, exactly."""
 
+import fcntl
 import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -267,6 +270,7 @@ def test_import_of_a_failing_module_looks_as_ever(cli):
         ("other:helpr", "there is no function helpr in other; did you mean other:helper?"),
         ("other:zzz", "there is no function zzz in other; did you mean other:helper or other:numbers?"),
         ("nosuch.py:f", "cannot read {folder}/nosuch.py: No such file or directory"),
+        ("othr.py:f", "cannot read {folder}/othr.py: No such file or directory; did you mean other.py:f?"),
         ("math:sqrt", "math is not written in Python; pass a Python function that calls it"),
         (
             "work",
@@ -434,11 +438,15 @@ def test_control_c_reports_what_was_seen(cli):
     assert process.returncode == plain.wait(timeout=30)
 
 
-def test_live_line_on_a_terminal(cli):
-    path = cli.file("app.py", "import time\nx = bytearray(1 << 20)\ntime.sleep(2.4)\nprint('done')\n")
+def on_terminal(path, columns):
+    """A run whose stderr is a terminal of so many columns: its stdout, and what the terminal got."""
     parent, child = os.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "malloc_tracer", "run", path], stdout=subprocess.PIPE, stderr=child, env=ENVIRONMENT
+        [sys.executable, "-m", "malloc_tracer", "run", path],
+        stdout=subprocess.PIPE,
+        stderr=child,
+        env={**ENVIRONMENT, "TERM": "xterm"},
     )
     os.close(child)
     seen = b""
@@ -452,6 +460,21 @@ def test_live_line_on_a_terminal(cli):
             break
         seen += part
     os.close(parent)
-    assert process.communicate(timeout=30)[0] == b"done\n"
+    return process.communicate(timeout=30)[0], seen
+
+
+def test_report_on_a_narrow_terminal(cli):
+    path = cli.file("app.py", "x = bytearray(1 << 20)  # a comment that goes on and on, beyond the end of the line\n")
+    seen = re.sub(rb"\x1b\[[0-9;]*m", b"", on_terminal(path, 70)[1]).decode().split("\r\n")
+    row = next(line for line in seen if line.startswith("     1"))
+    assert len(row) == 70
+    assert row.endswith("    x = bytearray(")
+    assert max(map(len, seen[seen.index("=" * 70) - 1 : seen.index("-" * 70) + 2])) == 70
+
+
+def test_live_line_on_a_terminal(cli):
+    path = cli.file("app.py", "import time\nx = bytearray(1 << 20)\ntime.sleep(2.4)\nprint('done')\n")
+    out, seen = on_terminal(path, 80)
+    assert out == b"done\n"
     assert seen.count(b"\r\x1b[Kmalloc-tracer: 2 s, live 1.0 MiB, peak 1.0 MiB, ") == 1
     assert b" events\r\r\x1b[K\r" in seen

@@ -1,6 +1,7 @@
 """Differences and sums of traces."""
 
 import linecache
+import sys
 
 import pytest
 
@@ -67,10 +68,24 @@ def test_lines_that_moved_are_no_change(tmp_path):
 
 def test_a_line_that_is_gone_has_its_old_number_negated(tmp_path):
     old = traced(tmp_path, BEFORE, both)
-    new = traced(tmp_path, BEFORE.replace("first = bytearray(n)", "first = bytes(n)"), both)
+    new = traced(tmp_path, BEFORE.replace("    first = bytearray(n)\n", "").replace("first, ", ""), both)
     difference = new.diff(old)
-    assert changed(difference) == {3: 1033, -3: -array(1000)}
+    assert changed(difference) == {-3: -array(1000), -5: -sys.getsizeof((1, 2))}
     assert "first = bytearray(n)" in difference.report("text")
+
+
+def test_a_line_edited_in_place_is_one_change(tmp_path):
+    old = traced(tmp_path, BEFORE, both)
+    new = traced(tmp_path, MOVED.replace("first = bytearray(n)", "first = bytes(n)"), both)
+    assert changed(new.diff(old)) == {11: sys.getsizeof(bytes(1000)) - array(1000)}
+    assert changed(old.diff(new)) == {3: array(1000) - sys.getsizeof(bytes(1000))}
+
+
+def test_a_line_that_was_split_is_gone_and_its_parts_are_new(tmp_path):
+    old = traced(tmp_path, BEFORE, both)
+    parts = "size = bytes(n)\n    first = bytearray(size)"
+    new = traced(tmp_path, BEFORE.replace("first = bytearray(n)", parts), both)
+    assert changed(new.diff(old)) == {4: array(1000), -3: -array(1000)}
 
 
 def test_what_grew_comes_first_and_what_shrank_last(tmp_path):
@@ -101,9 +116,10 @@ def test_a_difference_is_listed_with_signs(tmp_path):
     old = traced(tmp_path, BEFORE, lambda space: space["other"]())
     new = traced(tmp_path, BEFORE.replace("5000", "9000"), lambda space: (space["other"](), bytearray(2000)))
     text = str(new.diff(old))
-    assert f"     8      +{array(9000) / 1024:.1f} KiB        return bytearray(9000)\n" in text
-    assert f"    -8      -{array(5000) / 1024:.1f} KiB        return bytearray(5000)\n" in text
+    assert "     8      +3.9 KiB        return bytearray(9000)\n" in text
     assert "Total allocated size: +" in text
+    gone = str(traced(tmp_path, BEFORE, lambda space: None).diff(old))
+    assert f"    -8      -{array(5000) / 1024:.1f} KiB        return bytearray(5000)\n" in gone
 
 
 def test_of_fresh_traces(tmp_path):

@@ -1,8 +1,14 @@
 """Printing: columns, related lines and their patterns, colour, where it goes."""
 
+import contextlib
+import fcntl
 import io
 import json
+import os
 import re
+import struct
+import termios
+import threading
 
 import pytest
 
@@ -109,6 +115,65 @@ def test_color_without_rich(trace, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     colored = printed(trace, color=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == printed(trace)
+
+
+def on_terminal(trace, width, **kwargs):
+    """What is printed on a terminal of so many columns, its styles taken away."""
+    parent, child = os.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
+    seen = []
+
+    def read():
+        with contextlib.suppress(OSError):  # nobody writes any more
+            while part := os.read(parent, 4096):
+                seen.append(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with open(child, "w", encoding="utf-8") as stream:
+        trace.print(stream, color=True, **kwargs)
+    reader.join()
+    os.close(parent)
+    return re.sub(r"\x1b\[[0-9;]*m", "", b"".join(seen).decode()).replace("\r\n", "\n")
+
+
+def wide():
+    text = "\u5e45\u5e45\u5e45\u5e45\u5e45"
+    return (
+        bytearray(100_000),
+        "幅幅幅幅幅幅幅幅幅幅幅幅幅幅幅幅幅幅幅幅",
+        "this line goes on and on, and on, until it is too long for most",
+    )
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_on_a_terminal_no_row_runs_on_and_no_number_is_cut(width):
+    trace = malloc_tracer.trace(wide, quiet=True)
+    plain, seen = str(trace).splitlines(), on_terminal(trace, width).splitlines()
+    assert len(seen) == len(plain)
+    start = next(line for line in plain if line.startswith("Line #")).index("Line Contents")
+    is_table = False
+    for whole, line in zip(plain, seen):
+        is_table = is_table or whole.startswith("Line #")
+        if not is_table or not whole.startswith((" ", "Line", "=", "-")):
+            assert line == whole
+            continue
+        columns = sum(2 if char == "幅" else 1 for char in line)
+        assert columns <= width
+        assert whole.startswith(line)
+        assert line == whole or columns >= width - 1  # a wide character may not have fitted
+        if whole[0] not in "=-":
+            assert len(line) >= len(whole[:start].rstrip())
+    assert (seen == plain) == (width == 200)
+
+
+def test_plain_text_is_never_cut(trace):
+    parent, child = os.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 40, 0, 0))
+    with open(child, "w", encoding="utf-8") as stream:
+        trace.print(stream, color=False)
+        assert os.read(parent, 8192).decode().replace("\r\n", "\n") == str(trace)
+    os.close(parent)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,32 @@ def test_a_loaded_trace_equals_the_saved_one(made, tmp_path):
     assert loaded.report("json") == made.report("json")
 
 
+def test_patterns_are_kept_with_the_trace(tmp_path):
+    space = {}
+    for name in ("wanted", "unwanted", "other"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(f"def {name}():\n    return bytearray(1000)\n")
+        exec(compile(path.read_text(), str(path), "exec"), space)
+
+    def target():
+        return [space[name]() for name in ("wanted", "unwanted", "other")]
+
+    def shown(trace):
+        return set(re.findall(r'File ".*/(\w+)\.py"', str(trace))) - {"test_save_load"}
+
+    mode = RelatedTracesOutputMode.FOR_EACH_FILE
+    everything = malloc_tracer.trace(target, quiet=True, related_traces_output_mode=mode)
+    patterns = {"include_patterns": ["*/*wanted.py"], "exclude_patterns": ["*/un*"]}
+    trace = malloc_tracer.trace(target, quiet=True, related_traces_output_mode=mode, **patterns)
+    loaded = malloc_tracer.load(saved(trace, tmp_path))
+    assert loaded == trace
+    assert loaded.report("json") == trace.report("json")
+    assert str(loaded) == str(trace)
+    assert shown(malloc_tracer.load(saved(everything, tmp_path))) == {"wanted", "unwanted", "other"}
+    assert shown(loaded) == shown(malloc_tracer.merge([loaded, trace])) == {"wanted"}
+    assert shown(malloc_tracer.merge([loaded, everything])) == {"wanted", "unwanted", "other"}
+
+
 def test_traces_that_differ_are_not_equal(made):
     other = malloc_tracer.trace(make, args=(101,), quiet=True)
     assert other != made
@@ -247,6 +273,12 @@ def test_show_without_a_browser_names_the_page(made, monkeypatch):
     with pytest.raises(MallocTracerError, match=r"no browser could be started; open .*\.html") as caught:
         made.show()
     os.unlink(str(caught.value).rpartition("open ")[2])
+
+
+def test_show_that_cannot_write_says_so(made, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(MallocTracerError, match="the page cannot be written to a temporary file: .*missing"):
+        made.show()
 
 
 def test_nothing_of_saving_is_recorded_by_an_outer_scope(made, tmp_path):

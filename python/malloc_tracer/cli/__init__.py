@@ -37,13 +37,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run.run(arguments)  # what the program raises is its own
     try:
         code: int = arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except MallocTracerError as error:
         print(f"malloc-tracer: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # such as `| head`: the reader has seen enough
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 0
+    except OSError as error:
+        _forget_output()
+        print(f"malloc-tracer: standard output cannot be written: {error.strerror or error}", file=sys.stderr)
+        return 2
     return code
+
+
+def _forget_output() -> None:
+    """Lets what was not written yet go nowhere: at its exit Python would fail with it once more."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

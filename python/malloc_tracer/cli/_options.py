@@ -45,7 +45,7 @@ def write(trace: Trace, arguments: argparse.Namespace) -> None:
     elif format == "text":
         color = {"auto": None, "always": True, "never": False}[arguments.color]
         trace.print(columns=COLUMNS, color=color)
-    else:
+    elif sys.stdout is not None:
         report = trace._written(format)
         sys.stdout.flush()
         sys.stdout.buffer.write(report)

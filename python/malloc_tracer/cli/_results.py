@@ -6,7 +6,7 @@ import io
 import os
 
 from .. import MallocTracerError, merge
-from .._color import wants_color
+from .._color import paint, wants_color, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,20 +28,22 @@ def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse
         return
     if arguments.format == "text":
         color = None if arguments.output else _COLORS[arguments.color]
-        text = _text(results, arguments.columns, wants_color(color, None if arguments.output else stream))
+        is_painted = wants_color(color, None if arguments.output else stream)
+        text = _text(results, arguments.columns, is_painted, width_of(stream))
         _put(text, arguments.output, stream)
     else:
         _put(_one(results).report(arguments.format), arguments.output, stream)
     stream.flush()
 
 
-def _text(results: Sequence[Result], columns: Sequence[str], color: bool) -> str:
+def _text(results: Sequence[Result], columns: Sequence[str], is_painted: bool, width: int | None) -> str:
     out = io.StringIO()
     for result in results:
         title = _title(result)
-        out.write(f"\x1b[1m{title}\x1b[0m\n" if color else title + "\n")
+        out.write(f"\x1b[1m{title}\x1b[0m\n" if is_painted else title + "\n")
         if result.calls or result.kind == "program":
-            result.trace.print(out, columns=columns, color=color)
+            listing = result.trace._written("text", columns=columns).decode()
+            out.write(paint(listing, result.trace._data.sum, columns, width) if is_painted else listing)
         out.write("\n")
     return out.getvalue()
 

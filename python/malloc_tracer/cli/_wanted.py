@@ -98,7 +98,9 @@ class Target:
             with open(self.path, "rb") as file:
                 return compile(file.read(), self.path, "exec", dont_inherit=True)
         except OSError as error:
-            raise UnknownTarget(f"-f {self.text}: cannot read {self.path}: {error.strerror}") from None
+            near = _files_like(self._prefix()[:-1])
+            what = f"; did you mean {_spelled(f'{path}:{self.qualname}' for path in near)}?" if near else ""
+            raise UnknownTarget(f"-f {self.text}: cannot read {self.path}: {error.strerror}{what}") from None
         except (SyntaxError, ValueError):
             return None  # the program will say so when it comes to it
 
@@ -175,6 +177,15 @@ def _modules_beside(name: str) -> list[str]:
         return []
     path = None if spec is None else list(spec.submodule_search_locations or ())
     return [parent + dot + module.name for module in pkgutil.iter_modules(path)]
+
+
+def _files_like(path: str) -> list[str]:
+    folder, name = os.path.split(path)
+    try:
+        known = [other for other in os.listdir(folder or ".") if other.endswith(".py") and other != name]
+    except OSError:
+        return []
+    return [os.path.join(folder, near) for near in difflib.get_close_matches(name, sorted(known))]
 
 
 def _spelled(names: Iterable[str]) -> str:

@@ -176,6 +176,37 @@ TEST_F(ExhaustionTest, AThreadWithoutABlockMayFreeARecordedBlock) {
   }));
 }
 
+// A thread that is born when address space is short has a smaller lane than the others.
+TEST_F(ExhaustionTest, IdsGoNoFurtherThanTheSmallestLane) {
+  EXPECT_TRUE(in_child([] {
+    const ScopeRef scope = begin_in_child();
+    const auto others = take_spare_threads();
+    bool limited = false;
+    std::thread thread([&] {
+      AddressSpaceLimit limit(std::size_t{4} << 30);
+      limited = limit.set();
+      if (limited) here();
+    });
+    thread.join();
+    if (!limited) return;
+    EXPECT_LT(engine.account_room, Engine::kMaxAccounts);
+    EXPECT_LT(engine.window_room, Engine::kMaxWindows);
+    engine.each_lane([](const Lane& lane) {
+      EXPECT_GE(lane.account_pages.capacity(), engine.account_room);
+      EXPECT_GE(lane.size_pages.capacity(), engine.window_room);
+    });
+    Program program;
+    program.alloc(1, 10);
+    engine.account_room = engine.account_top;
+    program.at(call(program.bottom(), "f")).alloc(2, 5);
+    EXPECT_EQ(lost(snapshot_of(scope), Lost::kAccountTableFull), 1u);
+    engine.window_room = engine.window_top;
+    for (int i = 0; i < 8; i++) begin_in_child();  // some take windows that have been used before
+    program.alloc(3, 1);
+    EXPECT_GE(lost(snapshot_of(scope), Lost::kWindowsFull), 1u);
+  }));
+}
+
 TEST_F(ExhaustionTest, AThreadThatNeverLeavesTheAccountingIsNotWaitedForForever) {
   WaitingThread stuck;
   const ScopeRef scope = begin();

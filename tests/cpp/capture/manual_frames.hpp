@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <ostream>
 #include <set>
 #include <string>
@@ -218,6 +221,8 @@ inline std::map<std::uint64_t, Counters> threads(const Snapshot& snapshot) {
 inline Counters total(const Snapshot& snapshot) {
   Counters sum;
   for (const auto& row : snapshot.rows) sum += row.counters;
+  const auto& sizes = snapshot.block_sizes;
+  EXPECT_EQ(std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0}), sum.allocated_count);
   return sum;
 }
 

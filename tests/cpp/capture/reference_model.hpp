@@ -21,6 +21,7 @@ class ReferenceModel {
   struct Result {
     std::map<PlaceKey, Counters> rows;
     Counters total;
+    std::vector<std::uint64_t> block_sizes = std::vector<std::uint64_t>(64);
   };
 
   explicit ReferenceModel(int threads)
@@ -122,6 +123,7 @@ class ReferenceModel {
         c.allocated_bytes += blocks_[event.in].bytes;
         c.allocated_count++;
         c.reallocated_count += event.reallocated;
+        result.block_sizes[bit_width(blocks_[event.in].bytes)]++;
         now += static_cast<std::int64_t>(blocks_[event.in].bytes);
       }
       if (now <= most) continue;
@@ -167,6 +169,11 @@ class ReferenceModel {
     std::vector<Event> events;
   };
 
+  static std::size_t bit_width(std::uint64_t bytes) {
+    std::size_t width = 0;
+    for (; bytes != 0; bytes /= 2) width++;
+    return width;
+  }
   PlaceKey place(int block, int scope) const { return blocks_[block].places.at(scope); }
   int make(int thread, std::uint64_t address, std::uint64_t bytes, const Places& places) {
     blocks_.push_back({bytes, places});

@@ -354,6 +354,10 @@ class RandomProgram {
       why_ = "scope " + std::to_string(scope) + ": engine " + testing::PrintToString(sum) +
              ", model " + testing::PrintToString(expected.total) + "\nengine rows " +
              testing::PrintToString(rows) + "\nmodel rows " + testing::PrintToString(expected.rows);
+    } else if (snapshot.block_sizes != expected.block_sizes) {
+      why_ = "scope " + std::to_string(scope) + ": block sizes: engine " +
+             testing::PrintToString(snapshot.block_sizes) + ", model " +
+             testing::PrintToString(expected.block_sizes);
     } else if (!snapshot.lost.empty()) {
       why_ = "something was lost: " + snapshot.lost[0].first;
     } else if (snapshot.timeline.back().live_bytes != sum.live_bytes ||

@@ -36,7 +36,8 @@ const std::string kSmall = R"({
            "live_bytes": [0, 0, 8057], "live_count": [0, 0, 1], "peak_bytes": [0, 0, 8057], "peak_count": [0, 0, 1],
            "allocated_bytes": [0, 300, 8057], "allocated_count": [0, 1, 1], "freed_bytes": [0, 300, 0],
            "freed_count": [0, 1, 0], "temporary_count": [0, 1, 0], "reallocated_count": [0, 0, 0]},
-  "timeline": {"ns": [0, 5000], "live_bytes": [0, 8057]}, "lost": {"reason": [], "count": []},
+  "timeline": {"ns": [0, 5000], "live_bytes": [0, 8057]},
+  "block_sizes": [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0], "lost": {"reason": [], "count": []},
   "sources": {"file": [2], "first_line": [1], "text": ["import sys\n\ndef read(n):"]},
   "listing": {"file": [2], "first_line": [7], "last_line": [9], "note": [""], "empty_note": "", "related": "none"}
 })";
@@ -71,6 +72,15 @@ TEST(Json, ReadsTheFileOfTheDocument) {
   EXPECT_EQ(trace.threads[0].id, 4711U);
   EXPECT_EQ(trace.sources[0].text, "import sys\n\ndef read(n):");
   EXPECT_EQ(trace.listing.stretches[0].last_line, 9);
+  EXPECT_EQ(trace.block_sizes,
+            (std::vector<std::int64_t>{0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}));
+}
+
+TEST(Json, ReadsFilesWithoutWhatLaterVersionsAdded) {
+  const Trace trace = read_json(
+      with(kSmall, R"("block_sizes": [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0],)", ""));
+  EXPECT_TRUE(trace.block_sizes.empty());
+  EXPECT_EQ(trace.sum.allocated_count, 2);
 }
 
 TEST(Json, GivesBackWhatItWrote) {
@@ -139,10 +149,15 @@ TEST(Json, SaysWhereAFileIsWrong) {
        "'nodes', row 2: a node has no row: the file is damaged; save the trace again"},
       {"\"live_bytes\": [0, 0, 8057]", "\"live_bytes\": [9223372036854775807, 0, 8057]",
        "the numbers of 'live_bytes' are too large: the file is damaged; save the trace again"},
+      {"[0, 0, 0, 0, 0, 0, 0, 0, 0, 1,", "[0, 0, 0, 0, 0, 0, 0, 0, 0, 2,",
+       "'block_sizes' does not add up to the blocks allocated: the file is damaged; save the trace "
+       "again"},
+      {"0, 0, 0, 1, 0]", "0, 0, 0, 1, 9223372036854775807]",
+       "the numbers of 'block_sizes' are too large: the file is damaged; save the trace again"},
       {"\"yours\"", "\"ours\"", "at byte 678: 'kind' of a file is yours, library or native"},
       {"\"none\"", "\"some\"",
-       "at byte 1523: 'related' is none, for_each_file or in_descending_order"},
-      {"\"writer\": \"malloc_tracer 2.0.0\",", "", "at byte 1494: there is no 'writer'"},
+       "at byte 1587: 'related' is none, for_each_file or in_descending_order"},
+      {"\"writer\": \"malloc_tracer 2.0.0\",", "", "at byte 1558: there is no 'writer'"},
       {"\"writer\"", "\"version\"", "at byte 61: 'version' stands there twice"},
       {"\"load\"", "\"lo\nad\"", "at byte 97: a string holds byte 10, which JSON does not allow"},
       {"\"load\"", "\"lo\xff\"", "at byte 97: a string holds byte 255, which JSON does not allow"},
@@ -154,7 +169,7 @@ TEST(Json, SaysWhereAFileIsWrong) {
   };
   for (const auto& [from, to, error] : cases)
     EXPECT_EQ(error_of(with(kSmall, from, to)), error) << to;
-  EXPECT_EQ(error_of(kSmall + "x"), "at byte 1526: the trace has ended, but the file goes on");
+  EXPECT_EQ(error_of(kSmall + "x"), "at byte 1590: the trace has ended, but the file goes on");
 }
 
 TEST(Json, SaysThatAFileWasCutOffWhereverThatIs) {

@@ -51,7 +51,11 @@ inline trace::Trace random_trace(std::mt19937& random, std::size_t max_nodes = 6
   facts.listing.stretches = {{"/a.py", 1, 2, ""}, {"/gone.py", 3, 9, "cannot be read"}};
   facts.listing.empty_note = "no source";
   facts.listing.related = trace::Related::kForEachFile;
-  return trace::sum_up(std::move(facts), maker.take());
+  facts.listing.include = {"*/src/*", ""};
+  facts.listing.exclude = {"*\\\"?"};
+  trace::Trace trace = trace::sum_up(std::move(facts), maker.take());
+  if (trace.sum.allocated_count != 0) trace.block_sizes = {3, 0, trace.sum.allocated_count - 3};
+  return trace;
 }
 
 }  // namespace malloc_tracer::test

@@ -7,6 +7,7 @@
 
 #include "report/golden.hpp"
 #include "report/sample_traces.hpp"
+#include "trace/tables.hpp"
 
 namespace malloc_tracer::report {
 namespace {
@@ -21,6 +22,26 @@ TEST(Speedscope, NamesStayInTheirQuotes) {
 
 TEST(Speedscope, LeavesOutWhatHasShrunk) {
   test::expect_golden("difference.speedscope.json", speedscope(test::difference()));
+}
+
+// Samples of deep stacks would take the square of the depth.
+TEST(Speedscope, OfDeepRecursionHasEvents) {
+  trace::TableMaker maker;
+  const auto frame = maker.frame(maker.function("f", maker.file("/a.py", trace::Kind::kYours)), 1);
+  trace::Id node = 0;
+  for (int depth = 0; depth < 1000; ++depth) {
+    node = maker.node(node, frame);
+    maker.add({node,
+               maker.thread("main", 1),
+               maker.allocator("malloc"),
+               false,
+               {1, 0, 0, 0, 0, 0, 0, 0, 0, 0}});
+  }
+  const std::string text = speedscope(trace::sum_up({}, maker.take()));
+  EXPECT_NE(text.find(R"("name":"live_bytes","unit":"bytes","startValue":0,"endValue":1000,)"
+                      R"("events":[{"type":"O","frame":1,"at":0},{"type":"O","frame":1,"at":1},)"),
+            std::string::npos);
+  EXPECT_LT(text.size(), 100'000U);
 }
 
 TEST(Speedscope, OfNothingHasEmptyProfiles) {

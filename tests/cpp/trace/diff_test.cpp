@@ -82,8 +82,58 @@ TEST(Diff, OfAnIndentedLineIsNoChange) {
 }
 
 TEST(Diff, MarksALineThatIsGoneWithItsOldNumber) {
-  const Trace later = trace_of({{"f", 2, 7}}, "def f():\n    x = ()\n    y = {}\n    return x\n");
-  EXPECT_EQ(changes(later, trace_of({{"f", 2, 10}}, kOld)), (Changes{{2, 7}, {-2, -10}}));
+  const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}}, kOld);
+  const Trace later = trace_of({{"f", 2, 5}}, "def f():\n    y = {}\n    return x\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 0}, {-2, -10}}));
+  EXPECT_EQ(changes(earlier, later), (Changes{{2, 10}, {3, 0}}));
+}
+
+TEST(Diff, OfAnEditedLineIsAChangeOfThatLine) {
+  const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}}, kOld);
+  const Trace first =
+      trace_of({{"f", 2, 7}, {"f", 3, 5}}, "def f():\n    x = ()\n    y = {}\n    return x\n");
+  EXPECT_EQ(changes(first, earlier), (Changes{{2, -3}, {3, 0}}));
+  const Trace last = trace_of(
+      {{"f", 4, 10}, {"f", 6, 9}},
+      "import os\n\ndef f():\n    x = []\n    # a comment\n    y = {1: 2}\n    return x\n");
+  EXPECT_EQ(changes(last, earlier), (Changes{{4, 0}, {6, 4}}));
+  const Trace only = trace_of({{"f", 3, 4}}, "def f():\n    # new\n    return ()\n");
+  EXPECT_EQ(changes(only, trace_of({{"f", 2, 10}}, kOld)), (Changes{{3, -6}}));
+}
+
+const std::string kFive = "def f():\n    a = []\n    b = {}\n    c = ()\n    d = 4\n    e = 5\n";
+
+TEST(Diff, PairsEachEditedLineBetweenItsOwnNeighbours) {
+  const Trace earlier =
+      trace_of({{"f", 2, 1}, {"f", 3, 20}, {"f", 4, 3}, {"f", 5, 40}, {"f", 6, 5}}, kFive);
+  const Trace later =
+      trace_of({{"f", 2, 1}, {"f", 3, 25}, {"f", 4, 3}, {"f", 5, 41}, {"f", 6, 5}},
+               "def f():\n    a = []\n    b = {0}\n    c = ()\n    d = 44\n    e = 5\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 0}, {3, 5}, {4, 0}, {5, 1}, {6, 0}}));
+}
+
+// Which of the two the one line has become would be a guess.
+TEST(Diff, DoesNotPairALineThatWasSplit) {
+  const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}}, kOld);
+  const Trace later = trace_of({{"f", 2, 4}, {"f", 3, 6}, {"f", 4, 5}},
+                               "def f():\n    z = []\n    x = z + z\n    y = {}\n    return x\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 4}, {3, 6}, {4, 0}, {-2, -10}}));
+  EXPECT_EQ(changes(earlier, later), (Changes{{2, 10}, {3, 0}, {-2, -4}, {-3, -6}}));
+}
+
+// In place of the line before the one that stayed there is nothing; the new one comes after it.
+TEST(Diff, DoesNotPairLinesOnDifferentSidesOfOneThatStayed) {
+  const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}}, kOld);
+  const Trace later =
+      trace_of({{"f", 2, 5}, {"f", 3, 7}}, "def f():\n    y = {}\n    z = ()\n    return x\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 0}, {3, 7}, {-2, -10}}));
+}
+
+TEST(Diff, OfLinesInAnotherOrderIsNoChange) {
+  const Trace earlier = trace_of({{"f", 2, 1}, {"f", 3, 20}, {"f", 4, 3}}, kFive);
+  const Trace later = trace_of({{"f", 2, 3}, {"f", 3, 1}, {"f", 4, 20}},
+                               "def f():\n    c = ()\n    a = []\n    b = {}\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 0}, {3, 0}, {4, 0}}));
 }
 
 TEST(Diff, TellsEqualLinesApartByWhereTheyStand) {
@@ -124,6 +174,17 @@ TEST(Diff, MatchesAFileThatHasMovedAlone) {
   EXPECT_EQ(change.files[0].name, "/build/2/a.py");
   EXPECT_EQ(change.files[0].self.live_bytes, 5);
   EXPECT_EQ(change.sources[1].file, "/build/2/a.py");
+}
+
+TEST(Diff, SubtractsTheHistograms) {
+  Trace later = trace_of({{"f", 2, 9}, {"f", 3, 1}}, ""), earlier = trace_of({{"f", 2, 12}}, "");
+  later.block_sizes = {0, 1, 0, 0, 1};
+  earlier.block_sizes = {0, 0, 0, 0, 1};
+  EXPECT_EQ(diff(later, earlier).block_sizes, (std::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(diff(earlier, later).block_sizes, (std::vector<std::int64_t>{0, -1}));
+  earlier.block_sizes.clear();  // from an older file
+  EXPECT_TRUE(diff(later, earlier).block_sizes.empty());
+  EXPECT_TRUE(diff(earlier, later).block_sizes.empty());
 }
 
 TEST(Diff, AddsWhatWasLostInBoth) {

@@ -9,6 +9,7 @@
 #include "trace/builder.hpp"
 #include "trace/error.hpp"
 #include "trace/snapshot_maker.hpp"
+#include "trace/tables.hpp"
 
 namespace malloc_tracer::trace {
 namespace {
@@ -51,6 +52,26 @@ TEST(Merge, AddsUp) {
   EXPECT_EQ(sum.listing.stretches.size(), 1U);
 }
 
+TEST(Merge, AddsTheHistograms) {
+  Trace a = trace_of(10), b = trace_of(5);
+  a.block_sizes = {0, 0, 0, 0, 1};
+  b.block_sizes = {0, 0, 0, 1};
+  const Trace nothing = sum_up({}, TableMaker().take());
+  const std::vector<const Trace*> all = {&nothing, &a, &nothing, &b};
+  EXPECT_EQ(merge(all).block_sizes, (std::vector<std::int64_t>{0, 0, 0, 1, 1}));
+  a.block_sizes.clear();  // from an older file
+  EXPECT_TRUE(merge(all).block_sizes.empty());
+}
+
+TEST(Merge, KeepsPatternsThatAllAgreeOn) {
+  Trace a = trace_of(10), b = trace_of(5);
+  a.listing.include = b.listing.include = {"*/src/*"};
+  a.listing.exclude = {"*/tests/*"};
+  const std::vector<const Trace*> both = {&a, &b};
+  EXPECT_EQ(merge(both).listing.include, a.listing.include);
+  EXPECT_TRUE(merge(both).listing.exclude.empty());
+}
+
 TEST(Merge, OfOneIsThatOne) {
   const Trace a = trace_of(10);
   const std::vector<const Trace*> one = {&a};
@@ -59,7 +80,7 @@ TEST(Merge, OfOneIsThatOne) {
 
 TEST(Merge, OfOneAndEmptyOnesKeepsTheTimeline) {
   const Trace a = trace_of(10),
-              empty = build(snapshot::Snapshot{"load", 0, {}, {{}}, {}, {}, {}, {}});
+              empty = build(snapshot::Snapshot{"load", 0, {}, {{}}, {}, {}, {}, {}, {}});
   const std::vector<const Trace*> traces = {&empty, &a, &empty};
   const Trace sum = merge(traces);
   ASSERT_EQ(sum.timeline.size(), 1U);
