@@ -214,3 +214,20 @@ def test_sizes_from_nothing_to_8_gibibytes(size):
         """)
     )
     assert output == "True\nTrue 2 0\n"
+
+
+@pytest.mark.parametrize("make", ["[it]", "{1: it}", "(it,)", "[{1: (it,)}]", "Own([it])"])
+def test_containers_nested_200000_deep_die_inside_a_scope(make):
+    """CPython bounds how deep deallocators call each other; it must do so for ours too (3.10 to 3.12 have some)."""
+    output = python(
+        program(f"""
+        class Own(list): pass
+        def dies():
+            it = None
+            for _ in range(200_000): it = {make}
+            it = _ = None
+        data, it = trace_call(dies)
+        print(check(data).sum.allocated_count >= 200_000, data.sum.live_count, data.sum.live_bytes)
+        """)
+    )
+    assert output == "True 0 0\n"
