@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from engine import compiler
 from test_engine_process import ENVIRONMENT
 
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="before 3.11 each call's frame is a block")
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 MEASURES_ALL = """
