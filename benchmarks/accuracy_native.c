@@ -63,7 +63,7 @@ static void keep_malloc_without_the_gil(int count, long bytes) {
   Py_END_ALLOW_THREADS
 }
 
-// Threads that grow and free blocks of sizes that meet in one arena, so that an address passes from one to the other at once.
+// Threads that grow and free blocks of many sizes in one arena (see PyInit), so that an address passes from one to the other at once.
 static void *reallocs(void *unused) {
   (void)unused;
   pthread_barrier_wait(&go);
@@ -205,5 +205,6 @@ static PyMethodDef methods[] = {FUNCTIONS(METHOD){NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "accuracy_native", NULL, -1, methods, NULL, NULL, NULL, NULL};
 PyMODINIT_FUNC PyInit_accuracy_native(void) {
   pthread_key_create(&key, at_thread_exit);
+  mallopt(M_ARENA_MAX, 1);
   return PyModule_Create(&module);
 }
