@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import shutil
+import sys
 
 import numpy
 import pytest
@@ -300,6 +301,19 @@ def test_an_anonymous_mapping_is_a_block_of_mmap():
     mapping.close()
     assert allocator(check(data), "mmap") == kept(1, SIZE)
     assert own_lines(data, run)[1].self.live_bytes >= SIZE
+
+
+def test_pymallocs_arenas_are_not_counted_beside_the_objects_in_them():
+    size, slots = 100, list(range(300_000))  # some 40 arenas of 1 MiB
+    rows = [None] * len(slots)
+
+    def run():
+        for slot in slots:
+            rows[slot] = b"x" * size
+
+    data, _ = trace_call(run)
+    assert allocator(check(data), "mmap") == allocator(data, "malloc") == {}
+    assert allocator(data, "python object")["live_bytes"] == len(slots) * sys.getsizeof(b"x" * size)
 
 
 def test_a_closed_mapping_is_freed():

@@ -3,6 +3,7 @@
 
 #if PY_VERSION_HEX < 0x030b0000
 
+#include "capture/cpython/nested_dealloc.hpp"
 #include "capture/cpython/python_frames.hpp"
 #include "capture/events.hpp"
 
@@ -17,7 +18,7 @@ void dealloc(PyObject* frame) {
   void* block = reinterpret_cast<char*>(frame) - sizeof(PyGC_Head);
   const Cell* cell = page_map.find(address_of(block));
   Cell record = cell != nullptr ? *cell : 0;
-  original(frame);  // may end the last scope
+  if (!dealloc_nested(frame, dealloc, original)) return;  // may end the last scope
   if (record < engine.generation || *cell != record) return;
   on_free<AttachedFrames>(here(), block, take(block));
 }

@@ -5,6 +5,7 @@
 // emptying the list.
 #include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
+#include "capture/cpython/nested_dealloc.hpp"
 #include "capture/cpython/python_headers.hpp"
 
 #if PY_VERSION_HEX >= 0x030a0000 && PY_VERSION_HEX < 0x030d0000
@@ -124,11 +125,16 @@ void empty_async_generators() noexcept {
 
 template <int kIndex>
 void dealloc(PyObject* object);
+template <int kIndex>
+void dealloc_container(PyObject* object);
 
 Followed followed[] = {
-    {&PyList_Type, dealloc<0>, nullptr},  {&PyDict_Type, dealloc<1>, nullptr},
-    {&PySlice_Type, dealloc<2>, nullptr}, {&PyContext_Type, dealloc<3>, nullptr},
-    {nullptr, dealloc<4>, nullptr},       {nullptr, dealloc<5>, nullptr},
+    {&PyList_Type, dealloc_container<0>, nullptr},
+    {&PyDict_Type, dealloc_container<1>, nullptr},
+    {&PySlice_Type, dealloc<2>, nullptr},
+    {&PyContext_Type, dealloc<3>, nullptr},
+    {nullptr, dealloc<4>, nullptr},
+    {nullptr, dealloc<5>, nullptr},
 };
 constexpr void (*kEmpty[])() noexcept = {
     empty_lists,           empty_dicts, empty_slice, empty_contexts, empty_async_generators,
@@ -137,6 +143,11 @@ constexpr void (*kEmpty[])() noexcept = {
 template <int kIndex>
 void dealloc(PyObject* object) {
   followed[kIndex].original(object);  // may end the last scope
+  if (interpreter != nullptr) kEmpty[kIndex]();
+}
+template <int kIndex>
+void dealloc_container(PyObject* object) {
+  dealloc_nested(object, dealloc_container<kIndex>, followed[kIndex].original);
   if (interpreter != nullptr) kEmpty[kIndex]();
 }
 

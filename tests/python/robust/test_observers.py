@@ -93,6 +93,20 @@ OBSERVERS = {
         with_it = tracer.runfunc(seen)
         assert any(number > 20 for number in tracer.results().counts.values())
     """,
+    "coverage": """
+        import coverage, tempfile
+        with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+            file.write("def covered(body):\\n    return body()\\n")
+            file.flush()
+            coverage_ = coverage.Coverage(data_file=None, include=[file.name], branch=True)
+            coverage_.start()
+            namespace = {}
+            exec(compile(open(file.name).read(), file.name, "exec"), namespace)
+            namespace["covered"](work)  # what coverage itself keeps of a function, it takes at the first call
+            with_it = namespace["covered"](seen)
+            coverage_.stop()
+            assert coverage_.get_data().lines(file.name) == [1, 2]
+    """,
     "a debugger that steps": """
         import bdb
         class Steps(bdb.Bdb):
@@ -152,6 +166,8 @@ OBSERVERS = {
 
 @pytest.mark.parametrize("name", OBSERVERS)
 def test_numbers_are_the_same_under_an_observer(name):
+    if name == "coverage":
+        pytest.importorskip("coverage")
     end = f"print(same(with_it), {ALONE})"
     assert python(program(WORK + textwrap.dedent(OBSERVERS[name]) + end)) == "True True\n"
 
