@@ -177,7 +177,7 @@ def test_threads_and_exit_handlers_belong_to_the_program(cli):
     trace = cli.trace(path)
     assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [array(1000) + 32, array(2000)]
     current = cli.trace("--threads", "current", path)
-    assert [current.line(path, number).self.live_bytes for number in (5, 7)] == [0, 2057]
+    assert [current.line(path, number).self.live_bytes for number in (5, 7)] == [0, array(2000)]
 
 
 def test_nothing_of_ours_is_counted(cli):
@@ -406,7 +406,8 @@ def test_control_c_reports_what_was_seen(cli):
     path = cli.file(
         "app.py",
         "import time\ndef work():\n    return bytearray(1000)  # work\n"
-        "kept = work()\nprint('up', flush=True)\ntime.sleep(60)\n",
+        # In short naps: a signal that comes after print has looked for one and before a sleep begins ends no sleep.
+        "kept = work()\nprint('up', flush=True)\nfor _ in range(600): time.sleep(0.1)\n",
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "malloc_tracer", "run", "-f", "app.py:work", path],
@@ -421,7 +422,8 @@ def test_control_c_reports_what_was_seen(cli):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert "KeyboardInterrupt\nwork: 1 call\n" in err
-    assert numbers(err, "# work") == ["1.0 KiB", "1.1 KiB", "1.1 KiB", "3"]
+    allocated = kib(array(1000) + ARGUMENT)
+    assert numbers(err, "# work") == [kib(array(1000)), allocated, allocated, "3"]
     plain = subprocess.Popen(
         [sys.executable, path],
         stdout=subprocess.PIPE,
