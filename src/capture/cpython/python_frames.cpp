@@ -98,7 +98,7 @@ MT_INLINE void put_frame(Thread& thread, std::uint64_t index, Frame* frame) noex
     }
   }
   if (MT_UNLIKELY(index >= stack.known)) stack.known = index + 1;
-  if (MT_UNLIKELY(is_first_of_slot(frame)))
+  if (MT_UNLIKELY(is_barrier(frame)))
     register_barrier(stack, static_cast<std::uint32_t>(index), frame);
 }
 
@@ -164,7 +164,7 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   while (cached && index < total && index <= stack.top &&
          stack.frames[index].frame == frame_at(index) &&
          stack.frames[index].address == instruction_of(frame_at(index))) {
-    if (is_first_of_slot(frame_at(index)))
+    if (is_barrier(frame_at(index)))
       register_barrier(stack, static_cast<std::uint32_t>(index), frame_at(index));
     index++;
   }

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from engine import check, nodes, own_lines, path_of, trace_call
+from engine import check, lost, nodes, own_lines, path_of, trace_call
 from test_engine_process import program, python
 
 HEAD = b"".__sizeof__()
@@ -131,7 +131,7 @@ def test_a_recursion_that_overflows():
         except RecursionError:
             return b"x" * len(ROWS)
 
-    data, it = trace_call(run)
+    data, it = in_a_large_stack(lambda: trace_call(run))  # before 3.11 a call takes 400 bytes of it
     check(data)
     assert [node.self.live_count for node in nodes(data) if node.frame.line == run.__code__.co_firstlineno + 4][:1] == [
         1
@@ -139,6 +139,22 @@ def test_a_recursion_that_overflows():
 
 
 ROWS = [0] * 5000
+
+
+def test_deeply_nested_containers_die_without_overflowing_the_stack():
+    """Up to 3.12 their deallocators are ours: the interpreter's guard against deep nesting must still work."""
+    output = python(
+        program("""
+        def nest(wrap, wrapped=None):
+            for _ in range(300_000): wrapped = wrap(wrapped)
+            del wrapped, _
+        for wrap in (lambda it: [it]), (lambda it: {1: it}), (lambda it: (it,)), (lambda it: [{1: (it,)}]):
+            data, _ = trace_call(nest, wrap)
+            print(check(data).sum.live_count, data.sum.freed_count >= 300_000)
+        """)
+    )
+    keys = 80 if sys.version_info < (3, 10) else 0  # of dicts, which 3.9 keeps
+    assert output == f"0 True\n{keys} True\n0 True\n{keys} True\n"
 
 
 def test_100000_distinct_call_paths():
@@ -171,10 +187,13 @@ def test_100000_distinct_call_paths():
         right(depth)
 
     data, _ = trace_call(run)
-    assert data.lost == {}
+    assert lost(data) == {}
     leaves = [node for node in nodes(data) if node.frame.function.endswith("leaf") and node.self.live_bytes >= 100]
     assert len(leaves) == 2 << depth
-    assert {node.self.live_bytes - 100 - HEAD for node in leaves} <= {0, 32}  # an integer over 256 stays with some
+    # What else stays with some: an integer over 256, and before 3.11 a cache of the function's one global name, made at
+    # its 1024th call.
+    cache = len(leaf.__code__.co_code) // 2 + 32 if sys.version_info < (3, 11) else 0
+    assert {node.self.live_bytes - 100 - HEAD for node in leaves} <= {0, 32, cache, 32 + cache}
 
 
 @pytest.mark.parametrize("size", [0, 1, 8, 2**31, 2**33])
