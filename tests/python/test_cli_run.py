@@ -182,7 +182,8 @@ def test_threads_and_exit_handlers_belong_to_the_program(cli):
 
 def test_nothing_of_ours_is_counted(cli):
     trace = cli.trace("-c", "")
-    assert (trace.allocated_count, trace.lines) == (0, [])
+    frame = 1 if sys.version_info < (3, 11) else 0  # a block, which the call of the program's code makes
+    assert (trace.allocated_count, trace.freed_count, len(trace.lines)) == (frame, frame, frame)
 
 
 # Functions

@@ -29,9 +29,11 @@ def seen():
     }
 def same(numbers):
     if sys.version_info < (3, 12):
-        # A frame object that an observer asks for is made in the observed line: up to 4 are alive at the end.
+        # A frame object that an observer asks for is made in the observed line: up to 4 are alive at the end. Before 3.11
+        # cProfile keeps 3 blocks, 176 bytes, for each of the two functions that begin there, and a trace function one.
+        most = (226, 4) if sys.version_info >= (3, 11) else (2 * 176 + 64, 2 * 3 + 1)
         extra = [[numbers[at][i] - alone[at][i] for i in (0, 1)] for at in alone]
-        assert all(0 <= size <= 226 and 0 <= count <= 4 for size, count in extra), extra
+        assert all(0 <= size <= most[0] and 0 <= count <= most[1] for size, count in extra), extra
         return numbers.keys() == alone.keys()
     assert numbers == alone, (numbers, alone)
     return True
@@ -243,7 +245,12 @@ def test_sys_settrace_set_inside_and_left_on():
         more = block()
         sys.settrace(None)
         from engine import own_lines
-        print(events.count("call") >= 2, nonzero(own_lines(check(data), block)[2].self) == ONE_BLOCK)
+        line = nonzero(own_lines(check(data), block)[2].self)
+        if sys.version_info < (3, 11):  # the call of the trace function makes a frame in the observed line, too
+            assert line.pop("freed_bytes") == line["allocated_bytes"] - ONE_BLOCK["allocated_bytes"] < 200, line
+            assert line.pop("freed_count") == line["allocated_count"] - 1 == line["peak_count"] - 1 == 1, line
+            line = {name: 1 if name.endswith("count") else ONE_BLOCK[name] for name in line}
+        print(events.count("call") >= 2, line == ONE_BLOCK)
         """)
     )
     assert output == "True True\n"
