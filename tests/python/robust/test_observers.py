@@ -11,6 +11,8 @@ from test_engine_process import program, python
 
 # `work` makes the same blocks whoever looks on; `seen` is what a scope says of them.
 WORK = """
+# Tables of keys, of dicts that an observer makes: 3.9 keeps them.
+KEPT = (80 * 168, 80) if sys.version_info < (3, 10) else (0, 0)
 def work():
     rows = [bytes(1000 + i) for i in range(20)]
     rows += [deeper(i) for i in range(20)]
@@ -25,7 +27,7 @@ def seen():
     return {
         (line.function, line.number): (line.self.live_bytes, line.self.live_count)
         for line in data.lines
-        if line.function in ("work", "deeper") and line.self.live_bytes > 1000
+        if line.function in ("work", "deeper") and line.self.live_bytes > KEPT[0] + 1000
     }
 def same(numbers):
     if sys.version_info < (3, 12):
@@ -33,7 +35,7 @@ def same(numbers):
         # cProfile keeps 3 blocks, 176 bytes, for each of the two functions that begin there, and a trace function one.
         most = (226, 4) if sys.version_info >= (3, 11) else (2 * 176 + 64, 2 * 3 + 1)
         extra = [[numbers[at][i] - alone[at][i] for i in (0, 1)] for at in alone]
-        assert all(0 <= size <= most[0] and 0 <= count <= most[1] for size, count in extra), extra
+        assert all(0 <= size <= most[0] + KEPT[0] and 0 <= count <= most[1] + KEPT[1] for size, count in extra), extra
         return numbers.keys() == alone.keys()
     assert numbers == alone, (numbers, alone)
     return True
@@ -245,12 +247,14 @@ def test_sys_settrace_set_inside_and_left_on():
         more = block()
         sys.settrace(None)
         from engine import own_lines
+        expected = dict(ONE_BLOCK)
+        if sys.version_info < (3, 11):  # a table of keys for f_locals, too, which 3.9 keeps
+            how = "live" if sys.version_info < (3, 10) else "freed"
+            for name in ("allocated", "peak", how):
+                expected[name + "_bytes"] = expected.get(name + "_bytes", 0) + 168
+                expected[name + "_count"] = expected.get(name + "_count", 0) + 1
         line = nonzero(own_lines(check(data), block)[2].self)
-        if sys.version_info < (3, 11):  # the call of the trace function makes a frame in the observed line, too
-            assert line.pop("freed_bytes") == line["allocated_bytes"] - ONE_BLOCK["allocated_bytes"] < 200, line
-            assert line.pop("freed_count") == line["allocated_count"] - 1 == line["peak_count"] - 1 == 1, line
-            line = {name: 1 if name.endswith("count") else ONE_BLOCK[name] for name in line}
-        print(events.count("call") >= 2, line == ONE_BLOCK)
+        print(events.count("call") >= 2, line == expected)
         """)
     )
     assert output == "True True\n"
