@@ -31,8 +31,8 @@ def seen():
     }
 def same(numbers):
     if sys.version_info < (3, 12):
-        # A frame object that an observer asks for is made in the observed line: up to 4 are alive at the end. Before 3.11
-        # cProfile keeps 3 blocks, 176 bytes, for each of the two functions that begin there, and a trace function one.
+        # A frame object that an observer asks for is made in the observed line: up to 4 are alive at the end. Before
+        # 3.11 cProfile keeps 3 blocks, 176 bytes, for each of the two functions that begin there, a trace function one.
         most = (226, 4) if sys.version_info >= (3, 11) else (2 * 176 + 64, 2 * 3 + 1)
         extra = [[numbers[at][i] - alone[at][i] for i in (0, 1)] for at in alone]
         assert all(0 <= size <= most[0] + KEPT[0] and 0 <= count <= most[1] + KEPT[1] for size, count in extra), extra
