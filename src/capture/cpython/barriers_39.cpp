@@ -12,22 +12,17 @@ constinit BarrierFrames barrier_frames;
 
 namespace {
 
-std::uint32_t live_barriers = 0;
-
 void remember(std::uint32_t slot, const Frame* frame) noexcept {
   std::uint32_t& first = barrier_frames.first[bucket_of(frame)];
   barrier_frames.frame[slot] = frame;
   barrier_frames.next[slot] = first;
   first = slot;
-  live_barriers++;
 }
 
 void forget(std::uint32_t slot) noexcept {
   std::uint32_t* link = &barrier_frames.first[bucket_of(barrier_frames.frame[slot])];
   while (*link != slot) link = &barrier_frames.next[*link];
   *link = barrier_frames.next[slot];
-  barrier_frames.frame[slot] = nullptr;
-  live_barriers--;
 }
 
 }  // namespace
@@ -41,20 +36,7 @@ void arm(StackCache& stack, PyThreadState* state) noexcept {
   want_hook(state->interp, kForBarrier, true);
 }
 
-// What is still being evaluated keeps its slot, but is no barrier in the next session: a frame that
-// dies between the two is not seen to.
-void disarm_all() noexcept {
-  want_hook(PyInterpreterState_Get(), kForBarrier, false);
-  if (live_barriers == 0) return;
-  live_barriers = 0;
-  for (std::uint32_t& first : barrier_frames.first) {
-    while (first != 0) {
-      slab.generation[first]++;
-      barrier_frames.frame[first] = nullptr;
-      first = barrier_frames.next[first];
-    }
-  }
-}
+void disarm_all() noexcept { want_hook(PyInterpreterState_Get(), kForBarrier, false); }
 
 std::uint32_t begin_barrier(PyThreadState* state, const Frame* frame) noexcept {
   if (hook_wanted == kForWatches) return 0;
@@ -69,7 +51,7 @@ std::uint32_t begin_barrier(PyThreadState* state, const Frame* frame) noexcept {
 
 void end_barrier(std::uint32_t slot) noexcept {
   if (slot == 0) return;
-  if (barrier_frames.frame[slot] != nullptr) forget(slot);
+  forget(slot);
   give_slot(slot);
 }
 

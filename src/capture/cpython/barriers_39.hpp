@@ -5,8 +5,8 @@
 
 // CPython 3.9 and 3.10 have no data stack, but evaluate every Python call through one pointer (PEP
 // 523): to make a barrier it is set for one call, which takes a slot, evaluates the frame as ever
-// and gives the slot back. So a slot is given back when its frame has returned or yielded; that of
-// a frame whose C stack is thrown away (a greenlet dropped by another thread) when the frame dies.
+// and gives the slot back when it has returned or yielded. A frame whose C stack is thrown away (a
+// greenlet dropped by another thread) stays a barrier for good: that stack holds a reference to it.
 namespace malloc_tracer::capture::cpython {
 
 // Barriers by the address of their frame. Written with the GIL; without it a thread looks only for

@@ -3,7 +3,6 @@
 
 #if PY_VERSION_HEX < 0x030b0000
 
-#include "capture/cpython/barriers.hpp"
 #include "capture/cpython/python_frames.hpp"
 #include "capture/events.hpp"
 
@@ -15,7 +14,6 @@ destructor original;
 
 // The record that is still there when the frame has gone is of a block that is kept.
 void dealloc(PyObject* frame) {
-  end_barrier(slot_of(reinterpret_cast<const Frame*>(frame)));  // its C stack was thrown away
   void* block = reinterpret_cast<char*>(frame) - sizeof(PyGC_Head);
   const Cell* cell = page_map.find(address_of(block));
   Cell record = cell != nullptr ? *cell : 0;

@@ -2,9 +2,9 @@
 //
 // CPython 3.9: the lists are static variables that nobody else can reach. From before the first
 // scope opens until the last closes floats, tuples, lists and dicts die as twins, and what waits in
-// their lists is taken out: objects are made, and kept, until one comes from the allocator. The keys
-// of dicts, frames, a slice, contexts and what async generators make go through the lists as ever
-// and are reused unseen, and every result says so (Lost::kFreeListsOn).
+// their lists is taken out: objects are made, and kept, until one comes from the allocator. The
+// keys of dicts, frames, a slice, contexts and what async generators make go through the lists as
+// ever and are reused unseen, and every result says so (Lost::kFreeListsOn).
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
 #include "capture/cpython/twin_types.hpp"
