@@ -40,7 +40,7 @@ def python(code, *options, rc=0, **environment):
         capture_output=True,
         text=True,
         env={**ENVIRONMENT, **environment},
-        timeout=20,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (rc, ""), done.stderr + done.stdout
     return done.stdout
