@@ -1,6 +1,6 @@
 # What the scripts need of a Debian or Ubuntu machine: apt packages, interpreters, virtual environments. Sourced, not run.
 
-supported_versions=(3.13 3.12 3.11) # newest first; what scripts/test runs by itself
+supported_versions=(3.15 3.14 3.13 3.12 3.11 3.10 3.9) # newest first
 chroot_versions=(3.15 3.14) # what scripts/chroot-python has where the machine has none
 
 apt_updated=

@@ -13,8 +13,9 @@ build_wheel() {
   (cd / && "$OLDPWD/$venv/bin/python" -c 'import malloc_tracer, sys; print(sys.version); print(malloc_tracer.__file__)')
 }
 
+# python_tests VERSION [PYTEST ARGUMENT...]
 python_tests() {
-  MALLOC_TRACER_BUILD=build/test/cmake-$1 timeout 900 "build/test/venv-$1/bin/pytest" -q -p no:cacheprovider
+  MALLOC_TRACER_BUILD=build/test/cmake-$1 timeout 900 "build/test/venv-$1/bin/pytest" -q -p no:cacheprovider "${@:2}"
 }
 
 # The whole suite in a build that compares every call path and every record with a slow, plain way.

@@ -2,7 +2,7 @@
 
 import sys
 
-OLDEST, NEWEST = (3, 10), (3, 15)
+OLDEST, NEWEST = (3, 9), (3, 15)
 
 
 def complaint() -> str:

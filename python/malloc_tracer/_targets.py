@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from ._listing import Subject
 
-_IMMUTABLE_TYPE = 1 << 8  # bit of `type.__flags__`: a type of the interpreter or of an extension module
+# Bits of `type.__flags__`: a type of the interpreter or of an extension module has the first or lacks the second.
+_IMMUTABLE_TYPE = 1 << 8  # new in 3.10
+_HEAP_TYPE = 1 << 9
 # Bits of `code.co_flags` (the `inspect` module has them by name, and takes 10 ms to import).
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
 
@@ -49,7 +51,7 @@ class Target:
             functions = class_functions(innermost)
             self.globals = functions[0].__globals__ if functions else None
             self.subject = class_subject(innermost, functions)
-        if self.listed is None and (not isinstance(innermost, type) or innermost.__flags__ & _IMMUTABLE_TYPE):
+        if self.listed is None and (not isinstance(innermost, type) or _is_of_c(innermost)):
             self.subject = no_source(f"{_full_name(innermost)} is implemented in C")
 
     def bind(
@@ -70,6 +72,8 @@ class Target:
         """Returns what to call for `target`: itself, or what a descriptor without `__call__` would call."""
         if callable(target):
             return target
+        if isinstance(target, staticmethod):  # callable itself from 3.10 on
+            return target.__func__
         if isinstance(target, classmethod):
             self._owner = _owner_of(target)
             return target.__func__
@@ -96,7 +100,9 @@ def listed_function(target: object) -> FunctionType | None:
 
 def class_functions(cls: type) -> list[FunctionType]:
     """Returns the Python functions of a class body, those of classes nested in it included."""
-    prefix = cls.__qualname__ + "."  # without it: defined elsewhere and only named here
+    # Without them: defined elsewhere and only named here. The second is what dataclasses make before 3.10.
+    prefix = cls.__qualname__ + "."
+    prefixes = (prefix, "__create_fn__.<locals>.")
     found: list[FunctionType] = []
     fields = vars(cls).get("__dataclass_fields__", {})
     factories = [field.default_factory for field in fields.values()]
@@ -109,7 +115,7 @@ def class_functions(cls: type) -> list[FunctionType]:
         parts = [value.fget, value.fset, value.fdel] if isinstance(value, property) else [value]
         for part in parts:
             function = listed_function(part)
-            if function is not None and function.__qualname__.startswith(prefix) and function not in found:
+            if function is not None and function.__qualname__.startswith(prefixes) and function not in found:
                 found.append(function)
     return found
 
@@ -174,7 +180,12 @@ def _kind(function: FunctionType | None) -> str:
     return "generator" if flags & _GENERATOR else "value"
 
 
+def _is_of_c(cls: type) -> bool:
+    return bool(cls.__flags__ & _IMMUTABLE_TYPE) or not cls.__flags__ & _HEAP_TYPE
+
+
 def _name(target: object) -> str:
+    target = getattr(target, "__func__", target)  # static and class methods have no name of their own before 3.10
     name = getattr(target, "__qualname__", None) or getattr(target, "__name__", None)
     return name if isinstance(name, str) else type(target).__qualname__
 

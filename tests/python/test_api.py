@@ -157,9 +157,9 @@ def test_the_package_has_the_names_of_its_interface_and_no_others(python):
     [
         (
             {"implementation": SimpleNamespace(name="pypy")},
-            "malloc_tracer needs CPython 3.10 to 3.15; this is pypy",
+            "malloc_tracer needs CPython 3.9 to 3.15; this is pypy",
         ),
-        ({"version_info": (3, 9, 18)}, "this is 3.9, which is too old"),
+        ({"version_info": (3, 8, 18)}, "this is 3.8, which is too old"),
         (
             {"version_info": (3, 99, 0)},
             "this is 3.99, whose frames it does not know yet: look for a newer",

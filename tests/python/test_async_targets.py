@@ -192,6 +192,7 @@ async def async_items(count):
 
 
 def test_async_generator_is_exhausted(traced):
+    traced(async_items, args=(3,))  # 3.9 keeps what carries an item, and reuses it unseen
     t = traced(async_items, args=(3,)).as_marked()
     assert t.result is None
 

@@ -128,7 +128,11 @@ def test_end_is_pythons(cli, code):
         # Below `python -m` stand the frames of runpy, which are not the program's.
         lines = [line for line in expected.err.splitlines(keepends=True)]
         if arguments == [path]:
-            assert done.err.startswith(expected.err)
+            if sys.version_info < (3, 10) and "SyntaxError" in expected.err:
+                # Of a file 3.9 shows the line after its end, of its text the line before.
+                assert done.err.splitlines()[-1] == expected.err.splitlines()[-1]
+            else:
+                assert done.err.startswith(expected.err)
             assert "malloc_tracer/cli" not in done.err
         elif lines:
             assert done.err.startswith(lines[0])
@@ -180,12 +184,13 @@ def test_threads_and_exit_handlers_belong_to_the_program(cli):
     trace = cli.trace(path)
     assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [array(1000) + 32, array(2000)]
     current = cli.trace("--threads", "current", path)
-    assert [current.line(path, number).self.live_bytes for number in (5, 7)] == [0, 2057]
+    assert [current.line(path, number).self.live_bytes for number in (5, 7)] == [0, array(2000)]
 
 
 def test_nothing_of_ours_is_counted(cli):
     trace = cli.trace("-c", "")
-    assert (trace.allocated_count, trace.lines) == (0, [])
+    frame = 1 if sys.version_info < (3, 11) else 0  # a block, which the call of the program's code makes
+    assert (trace.allocated_count, trace.freed_count, len(trace.lines)) == (frame, frame, frame)
 
 
 # Functions
@@ -410,7 +415,8 @@ def test_control_c_reports_what_was_seen(cli):
     path = cli.file(
         "app.py",
         "import time\ndef work():\n    return bytearray(1000)  # work\n"
-        "kept = work()\nprint('up', flush=True)\ntime.sleep(60)\n",
+        # In short naps: a signal that comes after print has looked for one and before a sleep begins ends no sleep.
+        "kept = work()\nprint('up', flush=True)\nfor _ in range(600): time.sleep(0.1)\n",
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "malloc_tracer", "run", "-f", "app.py:work", path],
@@ -425,7 +431,8 @@ def test_control_c_reports_what_was_seen(cli):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert "KeyboardInterrupt\nwork: 1 call\n" in err
-    assert numbers(err, "# work") == ["1.0 KiB", "1.1 KiB", "1.1 KiB", "3"]
+    allocated = kib(array(1000) + ARGUMENT)
+    assert numbers(err, "# work") == [kib(array(1000)), allocated, allocated, "3"]
     plain = subprocess.Popen(
         [sys.executable, path],
         stdout=subprocess.PIPE,

@@ -410,7 +410,8 @@ def test_large_arrays_are_one_block_of_their_size(make):
     del array
     line = own_lines(check(data), run)[1].total
     assert 800_000 <= line.live_bytes < 800_000 + 300  # the array and its object
-    assert line.live_count == 2
+    # Keyword arguments make a table of keys, which 3.9 keeps.
+    assert 2 <= line.live_count <= 2 + (sys.version_info < (3, 10))
 
 
 def test_large_python_blocks_count_once():

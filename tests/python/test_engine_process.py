@@ -40,7 +40,7 @@ def python(code, *options, rc=0, **environment):
         capture_output=True,
         text=True,
         env={**ENVIRONMENT, **environment},
-        timeout=20,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (rc, ""), done.stderr + done.stdout
     return done.stdout
@@ -48,7 +48,7 @@ def python(code, *options, rc=0, **environment):
 
 PROLOGUE = """
 import os, sys
-from engine import check, nonzero, result_of, trace_block, trace_call
+from engine import check, lost, nonzero, result_of, trace_block, trace_call
 from malloc_tracer import _engine
 from test_engine_process import block, ONE_BLOCK
 handle = _engine.ScopeHandle("open", True)

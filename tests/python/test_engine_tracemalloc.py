@@ -174,8 +174,9 @@ def test_live_bytes_and_blocks_of_every_line_equal_tracemallocs(program: Callabl
     call = theirs.keys() - ours.keys()
     assert {line: theirs[line] for line in theirs if line not in call} == ours
     # tracemalloc's block runs inside its caller, so the caller's line holds the bound result as well; before 3.11 lines
-    # of calls hold frames that the interpreter keeps.
-    assert all(theirs[line][1] <= (1 if sys.version_info >= (3, 11) else 2) for line in call)
+    # of calls hold frames that the interpreter keeps, and in 3.9 contexts and tables of keys of the tasks that ran.
+    most = 1 if sys.version_info >= (3, 11) else 2 if sys.version_info >= (3, 10) else 22
+    assert all(theirs[line][1] <= most for line in call), theirs
 
 
 def test_the_function_scope_sees_the_same_as_the_block() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import malloc_tracer
-from sizes import ARGUMENT, array
+from sizes import ARGUMENT, LOST, OLD_LISTS, array
 
 
 def plain(size):
@@ -218,7 +218,8 @@ def test_recursion_adds_up_all_levels(traced):
     # Of the inner levels of `recursive` only one array survives the way back.
     t = traced(recursive, args=(2,))
     frames = t.trace.allocated_count - 3 * 3  # of the inner levels: before 3.11, blocks like others
-    assert frames == (2 if sys.version_info < (3, 11) else 0)
+    most = 2 if sys.version_info < (3, 11) else 0
+    assert frames == most or (OLD_LISTS and 0 <= frames <= most)  # 3.9 may have some left over
     assert t.trace.allocated_bytes == 3 * (array(8000) + ARGUMENT) or frames
 
 
@@ -449,7 +450,8 @@ def test_class_without_functions(traced):
 def test_c_targets_have_totals_but_no_source(traced, target, kwargs, name):
     t = traced(target, **kwargs)
     assert f"(no source: {name} is implemented in C)" in t.text
-    assert t.text.splitlines()[-1].startswith("Total allocated size: ")
+    assert t.text[: len(t.text) - len(LOST)].splitlines()[-1].startswith("Total allocated size: ")
+    assert t.text.endswith(LOST)
 
 
 def test_builtin_numbers_are_those_of_the_whole_call(traced):

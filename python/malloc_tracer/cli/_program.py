@@ -61,12 +61,16 @@ def of_script(path: str, arguments: Sequence[str]) -> Program:
             code = pkgutil.read_code(file)
             source = b"" if code is not None else _whole(file)
     except OSError as error:
-        message = f"{command_line()[0]}: can't open file {full!r}: [Errno {error.errno}] {error.strerror}"
+        message = f"{_python()}: can't open file {full!r}: [Errno {error.errno}] {error.strerror}"
         print(message, file=sys.stderr)
         raise SystemExit(2) from None
     if code is None:
         code = compile(source, full, "exec", dont_inherit=True)
     return Program(code, __file__=full, **_cached(None), __loader__=SourceFileLoader("__main__", full))
+
+
+def _python() -> str:
+    return command_line()[0] if hasattr(sys, "orig_argv") else sys.executable  # new in 3.10
 
 
 def _cached(path: str | None) -> dict[str, Any]:

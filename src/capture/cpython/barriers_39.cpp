@@ -1,56 +1,58 @@
 // SPDX-License-Identifier: MIT
-//
-// CPython 3.9 and 3.10 have no data stack: every frame is verified. Only arenas are kept out of the
-// events.
 #include "capture/cpython/barriers.hpp"
+#include "capture/cpython/eval_hook.hpp"
+#include "capture/cpython/thread_state.hpp"
 #include "capture/world.hpp"
 
 #if PY_VERSION_HEX < 0x030b0000
 
 namespace malloc_tracer::capture::cpython {
 
-constinit Slab slab;
+constinit BarrierFrames barrier_frames;
 
 namespace {
 
-PyObjectArenaAllocator original_arena;
-_PyStackChunk always_alive = {&always_alive, 0, 0, {}};
-
-void* arena_alloc(void*, std::size_t bytes) {
-  Thread& thread = here();
-  thread.inside++;
-  void* arena = original_arena.alloc(original_arena.ctx, bytes);
-  thread.inside--;
-  return arena;
+void remember(std::uint32_t slot, const Frame* frame) noexcept {
+  std::uint32_t& first = barrier_frames.first[bucket_of(frame)];
+  barrier_frames.frame[slot] = frame;
+  barrier_frames.next[slot] = first;
+  first = slot;
 }
 
-void arena_free(void*, void* p, std::size_t bytes) {
-  Thread& thread = here();
-  thread.inside++;
-  original_arena.free(original_arena.ctx, p, bytes);
-  thread.inside--;
+void forget(std::uint32_t slot) noexcept {
+  std::uint32_t* link = &barrier_frames.first[bucket_of(barrier_frames.frame[slot])];
+  while (*link != slot) link = &barrier_frames.next[*link];
+  *link = barrier_frames.next[slot];
 }
 
 }  // namespace
 
-void install_arena_hook() noexcept {
-  PyObject_GetArenaAllocator(&original_arena);
-  PyObjectArenaAllocator ours = {original_arena.ctx, arena_alloc, arena_free};
-  PyObject_SetArenaAllocator(&ours);
+// Beside another tool's hook there are no barriers: it may call ours as the one before it.
+void arm(StackCache& stack, PyThreadState* state) noexcept {
+  if (!is_attached()) return;
+  _PyFrameEvalFunction now = _PyInterpreterState_GetEvalFrameFunc(state->interp);
+  if (now != evaluate && now != _PyEval_EvalFrameDefault) return;
+  stack.armed = true;
+  want_hook(state->interp, kForBarrier, true);
 }
 
-void arm(StackCache&, PyThreadState*) noexcept {}
-void disarm_all() noexcept {}
-void register_barrier(StackCache&, std::uint32_t, const Frame*) noexcept {}
-void drop_dead_barriers(StackCache& stack) noexcept { no_barrier(stack); }
+void disarm_all() noexcept { want_hook(PyInterpreterState_Get(), kForBarrier, false); }
 
-void no_barrier(StackCache& stack) noexcept {
-  stack.barrier_count = 0;
-  stack.set_bar(0);
-  stack.bar_slot = 0;
-  stack.bar_generation = slab.generation[0];
-  stack.bar_chunk = &always_alive;
-  stack.link = stack.root_link;
+std::uint32_t begin_barrier(PyThreadState* state, const Frame* frame) noexcept {
+  if (hook_wanted == kForWatches) return 0;
+  want_hook(state->interp, kForBarrier, false);
+  StackCache& stack = here().stack;
+  if (!stack.armed) return 0;  // another thread's
+  stack.armed = false;
+  std::uint32_t slot = take_slot();
+  if (slot != 0) remember(slot, frame);
+  return slot;
+}
+
+void end_barrier(std::uint32_t slot) noexcept {
+  if (slot == 0) return;
+  forget(slot);
+  give_slot(slot);
 }
 
 }  // namespace malloc_tracer::capture::cpython

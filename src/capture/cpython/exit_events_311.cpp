@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.11: an eval-frame hook (PEP 523). It keeps the interpreter from inlining Python calls
+// CPython 3.11: an eval-frame hook. It keeps the interpreter from inlining Python calls
 // (1.48 on a call-heavy loop), so it is armed only while a watched function is awaited, and off
 // inside it while no other thread could call one.
+#include "capture/cpython/eval_hook.hpp"
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/watches.hpp"
 
@@ -16,27 +17,6 @@ namespace malloc_tracer::capture::cpython {
 
 namespace {
 
-_PyFrameEvalFunction previous = nullptr;  // what was there before us
-
-PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing);
-
-void arm_hook(bool on) noexcept {
-  PyInterpreterState* interpreter = PyInterpreterState_Get();
-  _PyFrameEvalFunction now = _PyInterpreterState_GetEvalFrameFunc(interpreter);
-  if (on && now != evaluate) {
-    previous = now;
-    _PyInterpreterState_SetEvalFrameFunc(interpreter, evaluate);
-  } else if (!on && now == evaluate) {
-    _PyInterpreterState_SetEvalFrameFunc(interpreter, previous);
-  }
-}
-
-// Inside the target nobody else can enter a watched function before it has left.
-bool can_rest(const PyThreadState* state) noexcept {
-  return watches != nullptr && watches->next == nullptr && state->next == nullptr &&
-         state->prev == nullptr;
-}
-
 // Calling a generator function runs its frame only as far as making the generator.
 bool only_makes_generator(const Frame* frame) noexcept {
   constexpr int kGenerators = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
@@ -48,33 +28,33 @@ bool is_suspended(Frame* frame) noexcept {
          _PyFrame_GetGenerator(frame)->gi_frame_state == FRAME_SUSPENDED;
 }
 
+}  // namespace
+
 PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
   if (!is_watched(frame) || only_makes_generator(frame)) return previous(state, frame, throwing);
   bool starts = frame->owner != FRAME_OWNED_BY_GENERATOR ||
                 (!throwing && _Py_OPCODE(*frame->prev_instr) == RETURN_GENERATOR);
   bool rests = can_rest(state) && frame->owner != FRAME_OWNED_BY_GENERATOR;
-  if (rests) arm_hook(false);
+  if (rests) await_watched(false);
   _PyFrameEvalFunction next = previous;
   frame_entered(frame, starts);
   PyObject* result = next(state, frame, throwing);
   frame_left(
       frame,
       !is_suspended(frame));  // 3.11 clears a frame's locals only after its evaluation has returned
-  if (rests && watches != nullptr) arm_hook(true);
+  if (rests && watches != nullptr) await_watched(true);
   return result;
 }
 
-}  // namespace
-
 bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
   add_watch(watch, function, scope, ends_scope);
-  arm_hook(true);
+  await_watched(true);
   return true;
 }
 
 void unwatch(Watch& watch) {
   if (!remove_watch(watch)) return;
-  if (watches == nullptr) arm_hook(false);
+  if (watches == nullptr) await_watched(false);
   Py_CLEAR(watch.function);
 }
 

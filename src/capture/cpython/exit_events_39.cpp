@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// CPython 3.9 and 3.10: an eval-frame hook (PEP 523), armed only while a watched function is
-// awaited.
+// CPython 3.9 and 3.10: an eval-frame hook, armed only while a watched function is awaited, and for
+// single calls that become barriers.
+#include "capture/cpython/barriers.hpp"
+#include "capture/cpython/eval_hook.hpp"
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/watches.hpp"
 
@@ -10,27 +12,6 @@
 namespace malloc_tracer::capture::cpython {
 
 namespace {
-
-_PyFrameEvalFunction previous = nullptr;  // what was there before us
-
-PyObject* evaluate(PyThreadState* state, PyFrameObject* object, int throwing);
-
-void arm_hook(bool on) noexcept {
-  PyInterpreterState* interpreter = PyInterpreterState_Get();
-  _PyFrameEvalFunction now = _PyInterpreterState_GetEvalFrameFunc(interpreter);
-  if (on && now != evaluate) {
-    previous = now;
-    _PyInterpreterState_SetEvalFrameFunc(interpreter, evaluate);
-  } else if (!on && now == evaluate) {
-    _PyInterpreterState_SetEvalFrameFunc(interpreter, previous);
-  }
-}
-
-// Inside the target nobody else can enter a watched function before it has left.
-bool can_rest(const PyThreadState* state) noexcept {
-  return watches != nullptr && watches->next == nullptr && state->next == nullptr &&
-         state->prev == nullptr;
-}
 
 bool is_generators(const PyFrameObject* frame) noexcept {
   return (frame->f_code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
@@ -44,30 +25,38 @@ bool is_suspended(const PyFrameObject* frame) noexcept {
 #endif
 }
 
-PyObject* evaluate(PyThreadState* state, PyFrameObject* object, int throwing) {
+PyObject* evaluate_watched(PyThreadState* state, PyFrameObject* object, int throwing) {
   auto* frame = reinterpret_cast<const Frame*>(object);
-  if (!is_watched(frame)) return previous(state, object, throwing);
   bool rests = can_rest(state) && !is_generators(object);
-  if (rests) arm_hook(false);
+  if (rests) await_watched(false);
   _PyFrameEvalFunction next = previous;
   frame_entered(frame, object->f_lasti < 0 && !throwing);
   PyObject* result = next(state, object, throwing);
   frame_left(frame, !is_suspended(object));  // its locals are cleared by whoever called
-  if (rests && watches != nullptr) arm_hook(true);
+  if (rests && watches != nullptr) await_watched(true);
   return result;
 }
 
 }  // namespace
 
+PyObject* evaluate(PyThreadState* state, PyFrameObject* object, int throwing) {
+  auto* frame = reinterpret_cast<const Frame*>(object);
+  std::uint32_t barrier = begin_barrier(state, frame);
+  PyObject* result = is_watched(frame) ? evaluate_watched(state, object, throwing)
+                                       : previous(state, object, throwing);
+  end_barrier(barrier);
+  return result;
+}
+
 bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
   add_watch(watch, function, scope, ends_scope);
-  arm_hook(true);
+  await_watched(true);
   return true;
 }
 
 void unwatch(Watch& watch) {
   if (!remove_watch(watch)) return;
-  if (watches == nullptr) arm_hook(false);
+  if (watches == nullptr) await_watched(false);
   Py_CLEAR(watch.function);
 }
 

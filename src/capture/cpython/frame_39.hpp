@@ -6,8 +6,8 @@
 
 #include "capture/cpython/python_headers.hpp"
 
-// CPython 3.9 and 3.10: frames are objects on the heap. They have no data stack, so no barriers,
-// and do not say which function runs, only its code. Hook safe: loads only.
+// CPython 3.9 and 3.10: frames are objects on the heap. They do not say which function
+// runs, only its code. Hook safe: loads only.
 namespace malloc_tracer::capture::cpython {
 
 // PyFrameObject's beginning, under the names of later versions.

@@ -15,7 +15,7 @@ inline constexpr bool kFreeListsStayOn = PY_VERSION_HEX < 0x030a0000;
 
 // Once, before the first scope, not from a hook: may run a line of Python.
 void learn_free_lists() noexcept;
-// Before a scope opens, with none open: 3.9 can do it no later. May run finalizers.
+// Before a scope opens, with none open: 3.9 can do it no later.
 void drain_free_lists() noexcept;
 void disable_free_lists() noexcept;
 void enable_free_lists() noexcept;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // CPython 3.10 to 3.12: the lists of floats, tuples and 3.10's frames are off while they look full
-// and empty at once; the other types have no such state, so their deallocators are followed by
-// emptying the list.
+// and empty at once. The other types have no such state: lists and dicts die as twins, and the
+// deallocators of the rest are followed by emptying the list.
 #include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
-#include "capture/cpython/nested_dealloc.hpp"
 #include "capture/cpython/python_headers.hpp"
+#include "capture/cpython/twin_types.hpp"
 
 #if PY_VERSION_HEX >= 0x030a0000 && PY_VERSION_HEX < 0x030d0000
 
@@ -37,23 +37,20 @@ constexpr int kFirstTuple = 0;
 
 PyInterpreterState* interpreter = nullptr;  // while disabled
 
-// A type whose deallocator is replaced while the lists are off. The async generators' types are not
-// exported: nullptr until learnt.
-struct Followed {
-  PyTypeObject* type;
-  destructor ours;
-  destructor original;
-};
-
 void empty_lists() noexcept {
   auto& state = interpreter->list;
   while (state.numfree > 0) PyObject_GC_Del(state.free_list[--state.numfree]);
 }
 
+void empty_dict_keys() noexcept {
+  auto& state = interpreter->dict_state;
+  while (state.keys_numfree > 0) PyObject_Free(state.keys_free_list[--state.keys_numfree]);
+}
+
 void empty_dicts() noexcept {
   auto& state = interpreter->dict_state;
   while (state.numfree > 0) PyObject_GC_Del(state.free_list[--state.numfree]);
-  while (state.keys_numfree > 0) PyObject_Free(state.keys_free_list[--state.keys_numfree]);
+  empty_dict_keys();
 }
 
 void empty_slice() noexcept {
@@ -123,32 +120,41 @@ void empty_async_generators() noexcept {
   while (state.asend_numfree > 0) PyObject_GC_Del(state.asend_freelist[--state.asend_numfree]);
 }
 
+void dealloc_list(PyObject* object);
+void dealloc_dict(PyObject* object);
+
+Twin twins[] = {{&PyList_Type, dealloc_list}, {&PyDict_Type, dealloc_dict}};
+
+void dealloc_list(PyObject* object) { become_twin(twins[0], object); }
+
+void dealloc_dict(PyObject* object) {
+  become_twin(twins[1], object);
+  if (interpreter != nullptr) empty_dict_keys();  // that may have ended the last scope
+}
+
+// A type whose deallocator is followed by emptying its list. The async generators' types are not
+// exported: nullptr until learnt.
+struct Followed {
+  PyTypeObject* type;
+  void (*empty)() noexcept;
+  destructor ours;
+  destructor original;
+};
+
 template <int kIndex>
 void dealloc(PyObject* object);
-template <int kIndex>
-void dealloc_container(PyObject* object);
 
 Followed followed[] = {
-    {&PyList_Type, dealloc_container<0>, nullptr},
-    {&PyDict_Type, dealloc_container<1>, nullptr},
-    {&PySlice_Type, dealloc<2>, nullptr},
-    {&PyContext_Type, dealloc<3>, nullptr},
-    {nullptr, dealloc<4>, nullptr},
-    {nullptr, dealloc<5>, nullptr},
+    {&PySlice_Type, empty_slice, dealloc<0>, nullptr},
+    {&PyContext_Type, empty_contexts, dealloc<1>, nullptr},
+    {nullptr, empty_async_generators, dealloc<2>, nullptr},
+    {nullptr, empty_async_generators, dealloc<3>, nullptr},
 };
-constexpr void (*kEmpty[])() noexcept = {
-    empty_lists,           empty_dicts, empty_slice, empty_contexts, empty_async_generators,
-    empty_async_generators};
 
 template <int kIndex>
 void dealloc(PyObject* object) {
   followed[kIndex].original(object);  // may end the last scope
-  if (interpreter != nullptr) kEmpty[kIndex]();
-}
-template <int kIndex>
-void dealloc_container(PyObject* object) {
-  dealloc_nested(object, dealloc_container<kIndex>, followed[kIndex].original);
-  if (interpreter != nullptr) kEmpty[kIndex]();
+  if (interpreter != nullptr) followed[kIndex].empty();
 }
 
 // One item of an async generator leaves one object of each type in its list.
@@ -165,9 +171,9 @@ void learn_async_types() noexcept {
   PyErr_Clear();
   auto& state = PyInterpreterState_Get()->async_gen;
   if (state.value_numfree > 0)
-    followed[4].type = Py_TYPE(reinterpret_cast<PyObject*>(state.value_freelist[0]));
+    followed[2].type = Py_TYPE(reinterpret_cast<PyObject*>(state.value_freelist[0]));
   if (state.asend_numfree > 0)
-    followed[5].type = Py_TYPE(reinterpret_cast<PyObject*>(state.asend_freelist[0]));
+    followed[3].type = Py_TYPE(reinterpret_cast<PyObject*>(state.asend_freelist[0]));
 }
 
 // Off, and empty; no-op while they are enabled.
@@ -194,6 +200,7 @@ void drain_free_lists() noexcept {}  // disable_free_lists does it
 void disable_free_lists() noexcept {
   if (interpreter != nullptr) return;
   interpreter = PyInterpreterState_Get();
+  for (Twin& each : twins) use_twin(each, true);
   for (Followed& each : followed) {
     if (each.type == nullptr) continue;
     each.original = each.type->tp_dealloc;
@@ -205,6 +212,7 @@ void disable_free_lists() noexcept {
 
 void enable_free_lists() noexcept {
   if (interpreter == nullptr) return;
+  for (Twin& each : twins) use_twin(each, false);
   for (const Followed& each : followed) {
     if (each.type != nullptr) each.type->tp_dealloc = each.original;
   }

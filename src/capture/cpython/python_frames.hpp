@@ -98,7 +98,7 @@ MT_INLINE bool owns_scope(const Thread& thread, const Frame* frame) noexcept {
 
 MT_INLINE void look_for_barrier(StackCache& stack, std::uint64_t index,
                                 const Frame* frame) noexcept {
-  if (MT_UNLIKELY(is_first_of_slot(frame)))
+  if (MT_UNLIKELY(is_barrier(frame)))
     register_barrier(stack, static_cast<std::uint32_t>(index), frame);
 }
 
@@ -135,7 +135,7 @@ MT_INLINE PathId path_one_call_deeper(Thread& thread, PyThreadState* state) noex
       MT_UNLIKELY(node_at(stack, index, instruction_of(frame)) == 0))
     return 0;
   stack.frames[index].frame = frame;
-  if (stack.armed) look_for_barrier(stack, index, frame);
+  if (expects_barrier(stack)) look_for_barrier(stack, index, frame);
   return now_at(thread, state, index);
 }
 

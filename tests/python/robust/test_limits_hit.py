@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from engine import check, nodes, own_lines, path_of, trace_call
+from engine import check, lost, nodes, own_lines, path_of, trace_call
 from test_engine_process import program, python
 
 HEAD = b"".__sizeof__()
@@ -27,10 +27,10 @@ def test_little_memory_before_the_first_scope(mebibytes, limit):
         with open("/proc/self/status") as status:
             used = next(int(line.split()[1]) << 10 for line in status if line.startswith(kind))
         resource.setrlimit(resource.{limit}, (used + ({mebibytes} << 20),) * 2)
-        from engine import check, nonzero, trace_call
+        from engine import check, lost, nonzero, trace_call
         from test_engine_process import block, ONE_BLOCK
         data, it = trace_call(block)
-        print(nonzero(data.sum) == ONE_BLOCK, data.lost)
+        print(nonzero(data.sum) == ONE_BLOCK, lost(data))
         print(len(bytearray({mebibytes} << 18)) == {mebibytes} << 18)
         """
     )
@@ -60,7 +60,7 @@ def test_address_space_that_ends_inside_a_scope():
         it = block()
         handle.leave()
         data = result_of(handle)
-        missing = sum(data.lost.values())
+        missing = sum(lost(data).values())
         large = sum(line.self.live_bytes for line in data.lines if line.function == "fills") >> 22
         print(failed > 100, len(rows) - missing <= large <= len(rows), 300 - len(rows) == failed)
         # Its share of the peak is left open: an exception may have made the peak before.
@@ -137,7 +137,7 @@ def test_a_recursion_that_overflows():
         except RecursionError:
             return b"x" * len(ROWS)
 
-    data, it = trace_call(run)
+    data, it = in_a_large_stack(lambda: trace_call(run))  # before 3.11 a call takes 400 bytes of it
     check(data)
     assert [node.self.live_count for node in nodes(data) if node.frame.line == run.__code__.co_firstlineno + 4][:1] == [
         1
@@ -177,10 +177,13 @@ def test_100000_distinct_call_paths():
         right(depth)
 
     data, _ = trace_call(run)
-    assert data.lost == {}
+    assert lost(data) == {}
     leaves = [node for node in nodes(data) if node.frame.function.endswith("leaf") and node.self.live_bytes >= 100]
     assert len(leaves) == 2 << depth
-    assert {node.self.live_bytes - 100 - HEAD for node in leaves} <= {0, 32}  # an integer over 256 stays with some
+    # What else stays with some: an integer over 256, and before 3.11 a cache of the function's one global name, made at
+    # its 1024th call.
+    cache = len(leaf.__code__.co_code) // 2 + 32 if sys.version_info < (3, 11) else 0
+    assert {node.self.live_bytes - 100 - HEAD for node in leaves} <= {0, 32, cache, 32 + cache}
 
 
 @pytest.mark.parametrize("size", [0, 1, 8, 2**31, 2**33])
@@ -227,7 +230,8 @@ def test_containers_nested_200000_deep_die_inside_a_scope(make):
             for _ in range(200_000): it = {make}
             it = _ = None
         data, it = trace_call(dies)
-        print(check(data).sum.allocated_count >= 200_000, data.sum.live_count, data.sum.live_bytes)
+        print(check(data).sum.allocated_count >= 200_000, data.sum.live_count)
         """)
     )
-    assert output == "True 0 0\n"
+    keys = 80 if sys.version_info < (3, 10) and "{" in make else 0  # of dicts, which 3.9 keeps
+    assert output == f"True {keys}\n"

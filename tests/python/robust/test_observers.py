@@ -11,6 +11,8 @@ from test_engine_process import program, python
 
 # `work` makes the same blocks whoever looks on; `seen` is what a scope says of them.
 WORK = """
+# Tables of keys, of dicts that an observer makes: 3.9 keeps them.
+KEPT = (80 * 168, 80) if sys.version_info < (3, 10) else (0, 0)
 def work():
     rows = [bytes(1000 + i) for i in range(20)]
     rows += [deeper(i) for i in range(20)]
@@ -25,13 +27,15 @@ def seen():
     return {
         (line.function, line.number): (line.self.live_bytes, line.self.live_count)
         for line in data.lines
-        if line.function in ("work", "deeper") and line.self.live_bytes > 1000
+        if line.function in ("work", "deeper") and line.self.live_bytes > KEPT[0] + 1000
     }
 def same(numbers):
     if sys.version_info < (3, 12):
-        # A frame object that an observer asks for is made in the observed line: up to 4 are alive at the end.
+        # A frame object that an observer asks for is made in the observed line: up to 4 are alive at the end. Before
+        # 3.11 cProfile keeps 3 blocks, 176 bytes, for each of the two functions that begin there, a trace function one.
+        most = (226, 4) if sys.version_info >= (3, 11) else (2 * 176 + 64, 2 * 3 + 1)
         extra = [[numbers[at][i] - alone[at][i] for i in (0, 1)] for at in alone]
-        assert all(0 <= size <= 226 and 0 <= count <= 4 for size, count in extra), extra
+        assert all(0 <= size <= most[0] + KEPT[0] and 0 <= count <= most[1] + KEPT[1] for size, count in extra), extra
         return numbers.keys() == alone.keys()
     assert numbers == alone, (numbers, alone)
     return True
@@ -259,7 +263,14 @@ def test_sys_settrace_set_inside_and_left_on():
         more = block()
         sys.settrace(None)
         from engine import own_lines
-        print(events.count("call") >= 2, nonzero(own_lines(check(data), block)[2].self) == ONE_BLOCK)
+        expected = dict(ONE_BLOCK)
+        if sys.version_info < (3, 11):  # a table of keys for f_locals, too, which 3.9 keeps
+            how = "live" if sys.version_info < (3, 10) else "freed"
+            for name in ("allocated", "peak", how):
+                expected[name + "_bytes"] = expected.get(name + "_bytes", 0) + 168
+                expected[name + "_count"] = expected.get(name + "_count", 0) + 1
+        line = nonzero(own_lines(check(data), block)[2].self)
+        print(events.count("call") >= 2, line == expected)
         """)
     )
     assert output == "True True\n"

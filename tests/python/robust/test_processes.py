@@ -39,6 +39,7 @@ def test_a_fork_while_other_threads_open_read_and_close_scopes():
     output = python(
         program("""
         import threading
+        sys.setswitchinterval(1e-4)  # or the main thread waits for most of the test's time
         stop = False
         def busy():
             while not stop:
