@@ -1,6 +1,6 @@
 """What entering and leaving a scope costs: the first one of a process, and those after it.
 
-python benchmarks/scope.py [--count 20000] [--json FILE]
+python benchmarks/scope.py [--count 20000] [--nested 1000] [--json FILE]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from time import perf_counter, perf_counter_ns
+from time import perf_counter, perf_counter_ns, process_time_ns
 from typing import Any
 
 import measure
@@ -68,9 +68,26 @@ def batch(count: int) -> float:
     return (perf_counter_ns() - started) / count
 
 
+def nested(count: int, outer_first: bool) -> float:
+    """Microseconds (processor time) to leave one of `count` scopes that were open at once, each with its own blocks."""
+    from malloc_tracer import Scope
+
+    scopes = [Scope(str(i)) for i in range(count)]
+    kept = []
+    for scope in scopes:
+        scope.__enter__()
+        kept.append([bytearray(100) for _ in range(10)])
+        kept[-1].pop()
+    started = process_time_ns()
+    for scope in scopes if outer_first else reversed(scopes):
+        scope.__exit__(None, None, None)
+    return (process_time_ns() - started) / 1e3 / count
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--nested", type=int, default=1_000, help="scopes open at once")
     parser.add_argument("--processes", type=int, default=10)
     parser.add_argument("--cpu", type=int, help="keep to this CPU")
     parser.add_argument("--json", metavar="FILE")
@@ -101,8 +118,14 @@ def main() -> None:
     print(measure.table(["", "min", "median"], rows))
     whole = min(batch(options.count // 10) for _ in range(10))
     print(f"`with Scope(): pass`, object made and dropped: {whole / 1e3:.2f} µs")
+
+    print("\nLeaving one of many scopes that are open at once, µs")
+    counts = [max(1, options.nested // part) for part in (8, 4, 2, 1)]
+    many = [[str(count), nested(count, False), nested(count, True)] for count in counts]
+    print(measure.table(["open", "inner first", "outer first"], many))
     measure.save(
-        options.json, lambda: {"first_ms": firsts, "pairs_ns": pairs, "drained_ns": drained, "whole_ns": whole}
+        options.json,
+        lambda: {"first_ms": firsts, "pairs_ns": pairs, "drained_ns": drained, "whole_ns": whole, "nested_us": many},
     )
 
 

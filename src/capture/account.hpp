@@ -53,7 +53,7 @@ struct SizeCounts {
 
 // The rarely read rest of an Account.
 struct AccountDetail {
-  Saved* saved;  // one per scope of the window, made at the first save; nullptr: all zero
+  Saved* saved;  // one for each column of the window, made at the first save; nullptr: all zero
   std::uint64_t reallocated;  // for every scope of the window
 };
 

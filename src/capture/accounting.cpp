@@ -64,8 +64,8 @@ void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexce
     }
     if (saved == nullptr) saved = saved_array(lane, id);
     if (saved == nullptr) break;
-    saved[i].bytes = account.live_bytes();
-    saved[i].count = account.live_count();
+    saved[window.columns[i]].bytes = account.live_bytes();
+    saved[window.columns[i]].count = account.live_count();
   }
   account.stamp = engine.tick;
 }
@@ -82,6 +82,7 @@ std::uint32_t new_account(PlaceId place, WindowId window) noexcept {
   engine.infos[id] = AccountInfo{place, window, engine.windows[window].first_account, 0, 0};
   if (!engine.account_index.insert(memory::hash_pair(place, window), id, hash_account)) return 0;
   engine.windows[window].first_account = id;
+  engine.windows[window].account_count++;
   if (reuse) {
     engine.free_account_count--;
   } else {
@@ -371,7 +372,8 @@ void count_reallocation(Lane& lane, const Window& before, std::uint32_t id) noex
   if (both == window.count) {
     lane.details[id].reallocated++;
   } else if (Saved* saved = both != 0 ? saved_array(lane, id) : nullptr) {
-    for (std::uint32_t k = 0; k < window.count; k++) saved[k].reallocated += held(k);
+    for (std::uint32_t k = 0; k < window.count; k++)
+      saved[window.columns[k]].reallocated += held(k);
   }
 }
 
@@ -460,7 +462,7 @@ Saved* saved_array(Lane& lane, std::uint32_t id) noexcept {
   if (detail.saved == nullptr) {
     memory::SpinGuard guard(engine.intern);
     const Window& window = engine.windows[engine.infos[id].window];
-    detail.saved = static_cast<Saved*>(engine.pool.allocate(window.count * sizeof(Saved)));
+    detail.saved = static_cast<Saved*>(engine.pool.allocate(window.width * sizeof(Saved)));
   }
   return detail.saved;
 }
@@ -470,7 +472,7 @@ Saved saved_value(const Lane& lane, std::uint32_t id, WindowId window_id,
   const Account& account = lane.accounts[id];
   const Window& window = engine.windows[window_id];
   Saved saved{0, 0, 0};
-  if (lane.details[id].saved != nullptr) saved = lane.details[id].saved[rank];
+  if (lane.details[id].saved != nullptr) saved = lane.details[id].saved[window.columns[rank]];
   if (window.count == 1) saved = Saved{account.saved_bytes, account.saved_count, saved.reallocated};
   if (engine.scopes[window.ids[rank]].peak_epoch > account.stamp) {
     saved.bytes = account.live_bytes();

@@ -68,11 +68,15 @@ struct Scope {
 };
 
 struct Window {
-  ScopeId* ids;  // sorted
+  ScopeId* ids;            // sorted
+  std::uint32_t* columns;  // where in its accounts' saved values each scope has its own
+  std::uint64_t hash;      // of the set
   std::uint32_t count;
-  std::uint32_t capacity;
+  std::uint32_t capacity;       // of both arrays
+  std::uint32_t width;          // columns of the saved values
   std::uint32_t first_account;  // list through AccountInfo::next
-  std::uint32_t ended;          // how many of its scopes are `ended`
+  std::uint32_t account_count;
+  std::uint32_t ended;  // how many of its scopes are `ended`
 };
 
 // What all lanes share of an account.

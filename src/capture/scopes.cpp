@@ -2,6 +2,7 @@
 #include "capture/scopes.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "capture/accounting.hpp"
 #include "capture/sampling.hpp"
@@ -140,7 +141,7 @@ void retire(std::uint32_t id, WindowId kind, std::uint32_t forward) noexcept {
     Account& account = lane.accounts[id];
     blocks += account.allocated_count - account.freed_count;
     AccountDetail& detail = lane.details[id];
-    engine.pool.deallocate(detail.saved, engine.windows[info.window].count * sizeof(Saved));
+    engine.pool.deallocate(detail.saved, engine.windows[info.window].width * sizeof(Saved));
     detail = AccountDetail{};
     account = Account{};
   });
@@ -150,44 +151,59 @@ void retire(std::uint32_t id, WindowId kind, std::uint32_t forward) noexcept {
   if (blocks == 0) engine.free_accounts[engine.free_account_count++] = id;
 }
 
-// Takes the scope at `rank` out of the saved values of one lane's account.
-void drop_saved(Lane& lane, std::uint32_t id, WindowId from, std::uint32_t rank) noexcept {
+// Makes room for `width` saved values of an account of the window, each scope's at `column(rank)`.
+template <class Column>
+void lay_out(Lane& lane, std::uint32_t id, const Window& window, std::uint32_t width,
+             Column column) noexcept {
   AccountDetail& detail = lane.details[id];
-  std::uint32_t before = engine.windows[from].count;
   if (detail.saved == nullptr) return;
-  std::copy(detail.saved + rank + 1, detail.saved + before, detail.saved + rank);
-  if (before == 2) {
-    lane.accounts[id].saved_bytes = detail.saved[0].bytes;
-    lane.accounts[id].saved_count = detail.saved[0].count;
-    detail.reallocated += detail.saved[0].reallocated;
-  }
-  // The array belongs to the size class of the window it was made for: give it one of its new size.
-  Saved* kept = nullptr;
-  if (before > 2) {
-    kept = static_cast<Saved*>(engine.pool.allocate((before - 1) * sizeof(Saved)));
-    if (kept != nullptr) std::copy(detail.saved, detail.saved + before - 1, kept);
-  }
-  engine.pool.deallocate(detail.saved, before * sizeof(Saved));
-  detail.saved = kept;
+  auto* saved = static_cast<Saved*>(engine.pool.allocate(width * sizeof(Saved)));
+  for (std::uint32_t i = 0; i < window.count && saved != nullptr; i++)
+    saved[column(i)] = detail.saved[window.columns[i]];
+  engine.pool.deallocate(detail.saved, window.width * sizeof(Saved));
+  detail.saved = saved;
 }
 
-// Adds one lane's counters of account `id` (window `from`) to those of `into` (window `to`, which
-// lacks the scope at `rank`).
-void merge_lane(Lane& lane, std::uint32_t id, WindowId from, std::uint32_t rank, std::uint32_t into,
-                WindowId to) noexcept {
+// The account of a single scope has the saved value in itself.
+void take_inside(Lane& lane, std::uint32_t id, const Window& window) noexcept {
+  AccountDetail& detail = lane.details[id];
+  if (detail.saved == nullptr) return;
+  const Saved& saved = detail.saved[window.columns[0]];
+  lane.accounts[id].saved_bytes = saved.bytes;
+  lane.accounts[id].saved_count = saved.count;
+  detail.reallocated += saved.reallocated;
+  engine.pool.deallocate(detail.saved, window.width * sizeof(Saved));
+  detail.saved = nullptr;
+}
+
+// Saved values of scopes that have left stay until they are half of all: then each close costs only
+// its share of taking them out.
+void narrow(Window& window) noexcept {
+  if (window.count * 2 > window.width) return;
+  for (std::uint32_t id = window.first_account; id != 0; id = engine.infos[id].next) {
+    engine.each_lane([&](Lane& lane) {
+      if (window.count == 1) return take_inside(lane, id, window);
+      lay_out(lane, id, window, window.count, [](std::uint32_t rank) { return rank; });
+    });
+  }
+  std::iota(window.columns, window.columns + window.count, 0u);
+  window.width = window.count;
+}
+
+// Adds one lane's counters of account `id` to those of `into`. Their windows are the same set.
+void merge_lane(Lane& lane, std::uint32_t id, std::uint32_t into) noexcept {
+  WindowId from = engine.infos[id].window, to = engine.infos[into].window;
+  const Window& window = engine.windows[to];
   Account& a = lane.accounts[id];
   Account& b = lane.accounts[into];
-  std::uint32_t rest = engine.windows[to].count;
-  AccountDetail& detail = lane.details[into];
-  for (std::uint32_t i = 0; i < rest; i++) {
-    Saved x = saved_value(lane, id, from, i + (i >= rank)), y = saved_value(lane, into, to, i);
+  for (std::uint32_t i = 0; i < window.count; i++) {
+    Saved x = saved_value(lane, id, from, i), y = saved_value(lane, into, to, i);
     Saved sum{x.bytes + y.bytes, x.count + y.count, x.reallocated + y.reallocated};
-    if (rest == 1) {
+    if (window.count == 1) {
       b.saved_bytes = sum.bytes;
       b.saved_count = sum.count;
-      detail.reallocated += x.reallocated;
     } else if (Saved* saved = saved_array(lane, into)) {
-      saved[i] = sum;
+      saved[window.columns[i]] = sum;
     }
   }
   b.window = to;
@@ -197,35 +213,43 @@ void merge_lane(Lane& lane, std::uint32_t id, WindowId from, std::uint32_t rank,
   b.freed_bytes += a.freed_bytes;
   b.temporary_count += a.temporary_count;
   b.stamp = engine.tick;
-  detail.reallocated += lane.details[id].reallocated;
+  lane.details[into].reallocated += lane.details[id].reallocated;
 }
 
 std::uint64_t account_hash(std::uint32_t id) noexcept {
   return memory::hash_pair(engine.infos[id].place, engine.infos[id].window);
 }
 
-// One account of window `from` now belongs to window `to`.
-void move_account(std::uint32_t id, WindowId from, std::uint32_t rank, WindowId to) noexcept {
-  AccountInfo& info = engine.infos[id];
+// Nothing finds the account any more, neither by its content nor by the short way.
+void hide_account(std::uint32_t id) noexcept {
+  const AccountInfo& info = engine.infos[id];
   engine.account_index.erase(account_hash(id), id, account_hash);
   PlaceSlot& slot = engine.tree.slot(info.place);
-  if (slot.window == from) slot = PlaceSlot{0, 0};
-  if (to == kNoWindow) return retire(id, AccountInfo::kDead, 0);
+  if (slot.window == info.window) slot = PlaceSlot{0, 0};
+}
+
+// The account belongs to window `to` from now on, which is the same set as its own.
+void move_account(std::uint32_t id, WindowId to) noexcept {
+  hide_account(id);
+  AccountInfo& info = engine.infos[id];
   std::uint64_t h = memory::hash_pair(info.place, to);
   std::uint32_t into = engine.account_index.find(h, [&](std::uint32_t i) {
     return engine.infos[i].place == info.place && engine.infos[i].window == to;
   });
   if (into != 0) {
-    engine.each_lane([&](Lane& lane) { merge_lane(lane, id, from, rank, into, to); });
+    engine.each_lane([&](Lane& lane) { merge_lane(lane, id, into); });
     return retire(id, AccountInfo::kForwarded, into);
   }
+  Window& window = engine.windows[to];
   engine.each_lane([&](Lane& lane) {
-    drop_saved(lane, id, from, rank);
+    lay_out(lane, id, engine.windows[info.window], window.width,
+            [&](std::uint32_t rank) { return window.columns[rank]; });
     if (lane.accounts[id].window != kNoWindow) lane.accounts[id].window = to;
   });
   info.window = to;
-  info.next = engine.windows[to].first_account;
-  engine.windows[to].first_account = id;
+  info.next = window.first_account;
+  window.first_account = id;
+  window.account_count++;
   engine.account_index.insert(h, id, account_hash);
 }
 
@@ -240,25 +264,69 @@ void move_sizes(WindowId from, WindowId to) noexcept {
   });
 }
 
-// The scope has ended: every account of the window belongs to the window without it.
-void fold(WindowId window, ScopeId scope) noexcept {
-  std::uint32_t rank = window_rank(window, scope);
-  WindowId to =
-      engine.windows[window].first_account != 0 ? window_without(window, scope) : kNoWindow;
+// Calls `visit(account)` for each of the window's accounts; it may take the account away.
+template <class Visit>
+void each_account(WindowId window, Visit visit) noexcept {
   for (std::uint32_t id = engine.windows[window].first_account; id != 0;) {
     std::uint32_t next = engine.infos[id].next;
-    move_account(id, window, rank, to);
+    visit(id);
     id = next;
   }
-  move_sizes(window, to);
-  window_forget(window);
+}
+
+// Does a thread's window hang on it?
+bool is_named(WindowId window) noexcept {
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    if (thread->in_use && thread->own == window) return true;
+  }
+  return engine.all == window;
+}
+
+void rename(WindowId window, WindowId to) noexcept {
+  for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
+    if (thread->own == window) thread->own = to;
+  }
+  if (engine.all == window) engine.all = to;
+}
+
+// Two windows have become the same set: the one with fewer accounts gives them to the other.
+void join(WindowId shrunk, WindowId published) noexcept {
+  bool stays = engine.windows[shrunk].account_count > engine.windows[published].account_count;
+  WindowId from = stays ? published : shrunk, to = stays ? shrunk : published;
+  each_account(from, [&](std::uint32_t id) { move_account(id, to); });
+  move_sizes(from, to);
+  rename(from, to);
+  window_forget(from);
+  if (stays) window_publish(to);
+}
+
+// The scope has ended. The window stays what it is to its accounts and to threads, so that closing
+// one of many scopes costs no more than a look at each window.
+void take_out(WindowId id, ScopeId scope) noexcept {
+  WindowId same = window_shrink(id, scope);
+  Window& window = engine.windows[id];
+  if (window.count == 0) {
+    each_account(id, [](std::uint32_t account) {
+      hide_account(account);
+      retire(account, AccountInfo::kDead, 0);
+    });
+    move_sizes(id, kNoWindow);
+    rename(id, kNoWindow);
+    return window_forget(id);
+  }
+  narrow(window);
+  if (same != kNoWindow) return join(id, same);
+  if (window.first_account == 0 && !is_named(id)) {
+    move_sizes(id, kNoWindow);
+    return window_forget(id);
+  }
+  window_publish(id);
 }
 
 void forget_in_threads(ScopeId id) noexcept {
   for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
     if (!thread->in_use) continue;
     if (Activation* there = find_activation(*thread, id)) remove_activation(*thread, there);
-    thread->own = window_without(thread->own, id);
     thread->window = kStale;
   }
 }
@@ -292,9 +360,8 @@ void close_scope(ScopeRef ref) noexcept {
   set_ended(ref.id, false);
   forget_in_threads(ref.id);
   free_waiting_accounts();
-  engine.all = window_without(engine.all, ref.id);
   for (WindowId window = kFirstWindow; window < engine.window_top; window++) {
-    if (window_has(window, ref.id)) fold(window, ref.id);
+    if (window_has(window, ref.id)) take_out(window, ref.id);
   }
   forget_last_of_free_accounts();
   window_cache_clear();
@@ -324,18 +391,26 @@ ScopeRef reset_scope(ScopeRef ref) noexcept {
   return fresh;
 }
 
+namespace {
+
+// Does every scope that records here have its own frame on this thread?
+bool all_have_frames(const Thread& thread) noexcept {
+  std::uint32_t framed = 0;
+  for (std::uint32_t i = 0; i < thread.activation_count; i++) {
+    const Activation& activation = thread.activations[i];
+    framed += activation.frame != nullptr && window_has(thread.window, activation.scope);
+  }
+  return framed == engine.windows[thread.window].count;
+}
+
+}  // namespace
+
 void refresh_window(Thread& thread) noexcept {
   memory::SpinGuard guard(engine.intern);
-  StackCache& stack = thread.stack;
   thread.window = thread.paused != 0 ? kNoWindow : window_union(engine.all, thread.own);
-  // The walk may stop at the outermost scope's frame only if every scope that records here has its
-  // own frame on this thread.
-  stack.stop = thread.activation_count != 0 ? thread.activations[0].frame : nullptr;
-  const Window& window = engine.windows[thread.window];
-  for (std::uint32_t i = 0; i < window.count && stack.stop != nullptr; i++) {
-    const Activation* there = find_activation(thread, window.ids[i]);
-    if (there == nullptr || there->frame == nullptr) stack.stop = nullptr;
-  }
+  // Only then may the walk stop at the outermost scope's frame.
+  bool may_stop = thread.activation_count != 0 && all_have_frames(thread);
+  thread.stack.stop = may_stop ? thread.activations[0].frame : nullptr;
 }
 
 }  // namespace malloc_tracer::capture

@@ -170,11 +170,17 @@ class Maker {
     }
   }
 
+  // The marker of another scope changes nothing here. A path may have very many.
+  bool is_foreign_marker(const PathNode& node) const {
+    return node.kind() == KeyKind::kMarker && node.id() != scope_;
+  }
+
   // The node of a path, cut at this scope's marker; all its ancestors get theirs on the way.
   Spot spot_of(PathId path) {
     std::vector<PathId> climb;
     auto known = spots_.end();
     for (PathId p = path; p != 0; p = engine.tree.node(p).parent) {
+      if (is_foreign_marker(engine.tree.node(p))) continue;
       known = spots_.find(p);
       if (known != spots_.end()) break;
       climb.push_back(p);
@@ -190,7 +196,7 @@ class Maker {
       case KeyKind::kThread:
         return Spot{0, thread_index(node.id())};
       case KeyKind::kMarker:
-        return node.id() == scope_ ? Spot{0, parent.thread} : parent;
+        return Spot{0, parent.thread};
       case KeyKind::kFrame:
         break;
     }

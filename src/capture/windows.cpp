@@ -2,6 +2,7 @@
 #include "capture/windows.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace malloc_tracer::capture {
 
@@ -22,14 +23,27 @@ Transition& transition(Operation operation, WindowId a, std::uint32_t b) noexcep
   return transitions[mixed >> 24];
 }
 
+// A sum of well mixed numbers: one more or less is one step.
+std::uint64_t hash_scope(ScopeId scope) noexcept {
+  std::uint64_t h = memory::hash_pair(scope, 1) * 0xBF58476D1CE4E5B9ULL;
+  return (h ^ (h >> 31)) * 0x94D049BB133111EBULL;
+}
+
 std::uint64_t hash_ids(const ScopeId* ids, std::uint32_t count) noexcept {
-  std::uint64_t h = count;
-  for (std::uint32_t i = 0; i < count; i++) h = memory::hash_pair(h, ids[i]);
+  std::uint64_t h = 0;
+  for (std::uint32_t i = 0; i < count; i++) h += hash_scope(ids[i]);
   return h;
 }
 
-std::uint64_t hash_window(WindowId window) noexcept {
-  return hash_ids(engine.windows[window].ids, engine.windows[window].count);
+std::uint64_t hash_window(WindowId window) noexcept { return engine.windows[window].hash; }
+
+// Another window of the same set; kNoWindow if there is none.
+WindowId same_set(WindowId window) noexcept {
+  const Window& w = engine.windows[window];
+  return engine.window_index.find(w.hash, [&](WindowId i) {
+    const Window& other = engine.windows[i];
+    return other.count == w.count && std::equal(w.ids, w.ids + w.count, other.ids);
+  });
 }
 
 WindowId new_window(std::uint32_t count) noexcept {
@@ -38,14 +52,16 @@ WindowId new_window(std::uint32_t count) noexcept {
   if (window >= std::min(engine.windows.capacity(), engine.window_room)) return kNoWindow;
   Window& w = engine.windows[window];
   if (w.capacity < count) {
-    auto* ids = static_cast<ScopeId*>(engine.pool.allocate(count * sizeof(ScopeId)));
+    auto* ids = static_cast<ScopeId*>(engine.pool.allocate(2 * count * sizeof(ScopeId)));
     if (ids == nullptr) return kNoWindow;
-    engine.pool.deallocate(w.ids, w.capacity * sizeof(ScopeId));
+    engine.pool.deallocate(w.ids, 2 * w.capacity * sizeof(ScopeId));
     w.ids = ids;
+    w.columns = ids + count;
     w.capacity = count;
   }
-  w.count = count;
-  w.first_account = 0;
+  std::iota(w.columns, w.columns + count, 0u);
+  w.count = w.width = count;
+  w.first_account = w.account_count = 0;
   w.ended = 0;
   if (window == engine.window_top) engine.window_top++;
   return window;
@@ -63,17 +79,13 @@ WindowId intern_ids(std::uint32_t count, Fill fill) noexcept {
   }
   Window& w = engine.windows[fresh];
   fill(w.ids);
-  std::uint64_t h = hash_ids(w.ids, count);
-  WindowId there = engine.window_index.find(h, [&](WindowId i) {
-    const Window& other = engine.windows[i];
-    return other.count == count && std::equal(w.ids, w.ids + count, other.ids);
-  });
-  if (there != 0) {
+  w.hash = hash_ids(w.ids, count);
+  if (WindowId there = same_set(fresh); there != kNoWindow) {
     w.count = 0;  // a free window holds nobody
     engine.free_windows[engine.free_window_count++] = fresh;
     return there;
   }
-  if (!engine.window_index.insert(h, fresh, hash_window)) {
+  if (!engine.window_index.insert(w.hash, fresh, hash_window)) {
     engine.lose(Lost::kWindowsFull);
     return kNoWindow;
   }
@@ -140,6 +152,22 @@ WindowId window_union(WindowId a, WindowId b) noexcept {
     both(Counter{&count});
     return intern_ids(count, [&](ScopeId* ids) { both(ids); });
   });
+}
+
+WindowId window_shrink(WindowId window, ScopeId scope) noexcept {
+  engine.window_index.erase(hash_window(window), window, hash_window);
+  Window& w = engine.windows[window];
+  std::uint32_t rank = window_rank(window, scope);
+  std::copy(w.ids + rank + 1, w.ids + w.count, w.ids + rank);
+  std::copy(w.columns + rank + 1, w.columns + w.count, w.columns + rank);
+  w.count--;
+  w.hash -= hash_scope(scope);
+  return same_set(window);
+}
+
+void window_publish(WindowId window) noexcept {
+  // Where it was taken out there is room.
+  engine.window_index.insert(hash_window(window), window, hash_window);
 }
 
 void window_forget(WindowId window) noexcept {

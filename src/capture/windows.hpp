@@ -13,6 +13,12 @@ std::uint32_t window_rank(WindowId window,
 WindowId window_with(WindowId window, ScopeId scope) noexcept;
 WindowId window_without(WindowId window, ScopeId scope) noexcept;
 WindowId window_union(WindowId a, WindowId b) noexcept;
+// The scope leaves the set, which keeps its id. Gives the window that is the same set already;
+// kNoWindow: none is, and the window is to be published or forgotten.
+WindowId window_shrink(WindowId window, ScopeId scope) noexcept;
+// Lets equal sets find the window again. Requires: it has been shrunk, and no other is the same
+// set.
+void window_publish(WindowId window) noexcept;
 // Requires: no account and no thread has it any more.
 void window_forget(WindowId window) noexcept;
 // Drops cached results; needed whenever a window id or a scope id may be reused.

@@ -365,10 +365,28 @@ void begin_with_new_tables() noexcept {
   new (&engine.pool) memory::BlockPool;
   engine.windows.clear(engine.window_top);
   for (ScopeId id = 0; id < engine.scope_top; id++) engine.scopes[id].timeline = nullptr;
-  engine.each_lane([](Lane& lane) { lane.detail_pages.clear(engine.account_top); });
+  // Here and now: end_session looks for an account's slot in the tree, where it has none any more.
+  engine.each_lane([](Lane& lane) {
+    lane.account_pages.clear(engine.account_top);
+    lane.detail_pages.clear(engine.account_top);
+  });
   engine.account_top = 1;
   engine.code_epoch.fetch_add(1, std::memory_order_relaxed);
   engine.started = engine.tree.start();
+}
+
+void forget_scopes() noexcept {
+  for (ScopeId id = 1; id < engine.scope_top; id++) engine.scopes[id].open = false;
+  for (WindowId window = kFirstWindow; window < engine.window_top; window++)
+    engine.windows[window].count = 0;
+  engine.each_lane([](Lane& lane) { lane.size_pages.clear(engine.window_top); });
+  engine.window_index.clear();
+  window_cache_clear();
+  engine.window_top = kFirstWindow;
+  engine.free_window_count = engine.free_scope_count = 0;
+  engine.scope_top = 1;
+  engine.open_scopes = 0;
+  engine.all = kNoWindow;
 }
 
 // The child starts with no scope: an inherited one is inert. Other threads are gone, wherever they
@@ -386,23 +404,16 @@ void after_fork_in_child() {
     thread->activation_count = 0;
     if (thread == self_block) continue;
     if (thread->in_use && thread->lane[0] != &engine.main) thread->lane[0]->owner = nullptr;
-    if (thread->in_use) engine.thread_count--;
     thread->in_use = false;
   }
+  // Not counted down: one of them may have been between its mark and the count.
+  engine.thread_count = self_block == &no_thread ? 0 : 1;
+  // A thread that held a lock may have been ending the session: no scope counts as open then.
+  bool in_session = torn || engine.open_scopes != 0;
   if (torn) begin_with_new_tables();
   if (torn && self_block != &no_thread) label_thread(*self_block);
-  if (engine.open_scopes == 0) return;
-  for (ScopeId id = 1; id < engine.scope_top; id++) engine.scopes[id].open = false;
-  for (WindowId window = kFirstWindow; window < engine.window_top; window++)
-    engine.windows[window].count = 0;
-  engine.each_lane([](Lane& lane) { lane.size_pages.clear(engine.window_top); });
-  engine.window_index.clear();
-  window_cache_clear();
-  engine.window_top = kFirstWindow;
-  engine.free_window_count = engine.free_scope_count = 0;
-  engine.scope_top = 1;
-  engine.open_scopes = 0;
-  engine.all = kNoWindow;
+  if (!in_session) return;
+  forget_scopes();
   end_session();
 }
 

@@ -17,6 +17,9 @@ using test::EngineTest;
 using test::Program;
 using test::stacks;
 using test::total;
+using test::WaitingThread;
+
+constexpr std::uint64_t kOfTheParent = 1;  // a block
 
 // Calls `body` while another thread holds the lock.
 template <class Body>
@@ -46,6 +49,7 @@ class ForkTest : public EngineTest {
       ASSERT_NE(scope.id, 0u);
       activate(scope, here(), {});
       Program program;
+      program.free(kOfTheParent);
       program.alloc(101, 10).at(call(program.bottom(), "f")).alloc(102, 20).free(101);
       program.at(call(program.bottom(), "g")).realloc(102, 103, 40);
       const Snapshot snapshot = snapshot_of(scope);
@@ -79,6 +83,37 @@ TEST_F(ForkTest, WhileAnAccountIsBeingMade) {
 
 TEST_F(ForkTest, WhileAPathIsBeingMade) {
   while_held(engine.tree.lock(), [] { expect_children_work(); });
+}
+
+// What the parent's scope has counted is not the child's, nor its child's.
+TEST_F(ForkTest, WhileALockIsHeldAndAScopeIsOpen) {
+  begin();
+  Program program;
+  program.alloc(kOfTheParent, 30).at(call(program.bottom(), "f")).alloc(2, 7).alloc(3, 5).free(3);
+  for (memory::SpinLock* lock : {&engine.world, &engine.intern, &engine.tree.lock()}) {
+    while_held(*lock, [] { expect_children_work(); });
+  }
+}
+
+// The thread that closes the last scope has got as far as saying that none is open.
+TEST_F(ForkTest, WhileTheSessionIsAboutToEnd) {
+  begin();
+  Program().alloc(kOfTheParent, 30);
+  while_held(engine.world, [] {
+    engine.open_scopes = 0;
+    expect_children_work();
+    engine.open_scopes = 1;
+  });
+}
+
+// A thread that begins is marked, but not counted yet.
+TEST_F(ForkTest, WhileAThreadIsBeingRegistered) {
+  WaitingThread one, other;
+  while_held(engine.world, [] {
+    engine.thread_count--;
+    EXPECT_TRUE(in_child([] { EXPECT_EQ(engine.thread_count, 1u); }));
+    engine.thread_count++;
+  });
 }
 
 }  // namespace
