@@ -105,7 +105,9 @@ NATIVE = [
         "freed by another C thread", Truth(0, 0, 1_000_000, 1000), "keep_malloc 1000 1000", "free_all_in_a_thread 0 0"
     ),
     native_program(
-        "eight C threads race with realloc", Truth(0, 0, None, 2 * 8 * 20_000), "race_of_reallocs 20000 1000"
+        "eight C threads race with realloc",
+        Truth(16_000_000, 16_000, None, 8 * (2 * 20_000 + 2000)),
+        "race_of_reallocs 20000 1000",
     ),
     native_program("malloc as 100 threads end", Truth(0, 0, MIB, 100), f"thread_exits 100 {MIB}"),
     native_program(
