@@ -10,9 +10,9 @@ def complaint() -> str:
     wanted = "malloc_tracer needs CPython {}.{} to {}.{}".format(*OLDEST, *NEWEST)
     version = "{}.{}".format(*sys.version_info[:2])
     if sys.implementation.name != "cpython":
-        return f"{wanted}; this is {sys.implementation.name} {version}, which allocates in another way."
+        return f"{wanted}; this is {sys.implementation.name} {version}: run the program with CPython."
     if sys.version_info[:2] < OLDEST:
-        return f"{wanted}; this is {version}, which is too old."
+        return f"{wanted}; this is {version}, which is too old: run the program with a newer one."
     if sys.version_info[:2] > NEWEST:
         return f"{wanted}; this is {version}, whose frames it does not know yet: look for a newer malloc_tracer."
     if "t" in sys.abiflags:
@@ -22,7 +22,8 @@ def complaint() -> str:
     try:
         from ._engine import self_test
     except ImportError as error:
-        return f"malloc_tracer's extension module does not load in CPython {version}: {error}"
+        sentence = f"malloc_tracer's extension module does not load in CPython {version}: {error}"
+        return f"{sentence}; install it with this interpreter's pip"
     return self_test()
 
 

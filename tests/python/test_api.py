@@ -152,20 +152,23 @@ def test_the_package_has_the_names_of_its_interface_and_no_others(python):
         malloc_tracer._nothing  # noqa: B018
 
 
+VERSION = "{}.{}".format(*sys.version_info[:2])
+
+
 @pytest.mark.parametrize(
     ("interpreter", "sentence"),
     [
         (
             {"implementation": SimpleNamespace(name="pypy")},
-            "malloc_tracer needs CPython 3.9 to 3.15; this is pypy",
+            f"malloc_tracer needs CPython 3.9 to 3.15; this is pypy {VERSION}: run the program with CPython",
         ),
-        ({"version_info": (3, 8, 18)}, "this is 3.8, which is too old"),
+        ({"version_info": (3, 8, 18)}, "this is 3.8, which is too old: run the program with a newer one"),
         (
             {"version_info": (3, 99, 0)},
-            "this is 3.99, whose frames it does not know yet: look for a newer",
+            "this is 3.99, whose frames it does not know yet: look for a newer malloc_tracer",
         ),
         ({"abiflags": "t"}, "with the GIL; this is the free-threaded build"),
-        ({"gettotalrefcount": lambda: 0}, "as released; this is a debug build"),
+        ({"gettotalrefcount": lambda: 0}, f"as released; this is a debug build of {VERSION}: use a release build"),
     ],
 )
 def test_unsupported_interpreters_are_refused_in_one_sentence(monkeypatch, interpreter, sentence):
@@ -179,7 +182,7 @@ def test_unsupported_interpreters_are_refused_in_one_sentence(monkeypatch, inter
 
 def test_missing_extension_module_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "malloc_tracer._engine", None)
-    with pytest.raises(ImportError, match=r"malloc_tracer's extension module does not load in CPython 3\.\d+: "):
+    with pytest.raises(ImportError, match=r"malloc_tracer's extension module does not load in CPython 3\.\d+: .*pip"):
         _interpreter.check()
 
 

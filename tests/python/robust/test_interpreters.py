@@ -94,6 +94,49 @@ print(nonzero(check(trace_call(block)[0]).sum) == ONE_BLOCK)
     assert output == "True\n[(1000, 1000)]\nTrue\n"
 
 
+# 200,000 blocks in line 5, of which 10,000 stay.
+EXACT = """
+for _ in range(10):
+ rows = [None] * 20_000
+ for i in range(20_000):
+  rows[i] = b"x" * size
+ for i in range(0, 20_000, 2):
+  rows[i] = None
+"""
+
+
+@pytest.mark.parametrize("kind", ["shared", "own"])
+def test_interpreters_that_allocate_in_parallel_give_exact_sums(kind):
+    """With a GIL each they are in the accounting at once, and the main interpreter with them."""
+    output = interpreters(f"""
+size, exact = 100, {EXACT!r}
+others = [make({kind!r}) for _ in range(2)]
+for other in others: run(other, f"size, code = {{size}}, compile({{exact!r}}, 'exact.py', 'exec')")
+together = threading.Barrier(3)
+def works(other):
+    together.wait()
+    run(other, "exec(code)")
+threads = [threading.Thread(target=works, args=(other,)) for other in others]
+for thread in threads: thread.start()
+code = compile(exact, "exact.py", "exec")
+handle.enter()
+together.wait()
+exec(code)
+for thread in threads: thread.join()
+handle.leave()
+data = check(result_of(handle))
+line = nonzero(next(line for line in data.lines if (line.file, line.number) == ("exact.py", 5)).self)
+per_block = b"".__sizeof__() + size
+print(line["allocated_count"], line["allocated_bytes"] == 600_000 * per_block)
+print(line["live_count"], line["live_bytes"] == 30_000 * per_block)
+print(line["freed_count"], line["freed_bytes"] == 570_000 * per_block)
+run(others[0], "rows.clear()")
+interpreters.destroy(others[0])
+interpreters.destroy(others[1])
+""")
+    assert output == "600000 True\n30000 True\n570000 True\n"
+
+
 @pytest.mark.parametrize("kind", ["shared", "own"])
 def test_the_other_interpreter_is_there_when_python_ends_with_a_scope_open(kind):
     output = interpreters(f"""
