@@ -85,9 +85,12 @@ bool in_program(std::uintptr_t address) noexcept {
   return address - patcher.program_begin < patcher.program_end - patcher.program_begin;
 }
 
-// A slot not yet bound leads back into its own module's PLT.
+// A slot not yet bound leads back into its own module's PLT, also in a module that has a function
+// of that name (the C library calls realloc that way).
 bool is_lazy(const Module& module, std::uintptr_t target, int index) noexcept {
-  return module.contains(target) && find_function(module, patcher.names[index].symbol) == nullptr;
+  if (!module.contains(target)) return false;
+  void* its_own = find_function(module, patcher.names[index].symbol);
+  return target != reinterpret_cast<std::uintptr_t>(its_own);
 }
 
 // Where addresses of functions must be the same in all modules, the function's address is the

@@ -45,6 +45,8 @@ TEST_P(HeapFunctions, CLibraryFunctionsAreSeenThroughItsOwnSlots) {
   EXPECT_EQ(numbers("reads_line"),
             "malloc allocated 1/120 freed 1/120 live 0/0 peak 1/120 temporary 1 reallocated 0\n");
   EXPECT_NE(numbers("prints_text").find(" live 1/6 "), std::string::npos);
+  // Its slot of realloc was not bound before: the block stayed 100 bytes large.
+  EXPECT_NE(numbers("prints_long_text").find(" live 1/61 "), std::string::npos);
 }
 
 TEST_P(HeapFunctions, TemporaryIsFreedByTheNextEvent) {

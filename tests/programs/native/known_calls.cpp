@@ -53,6 +53,12 @@ void prints_text() {
   require(asprintf(&text, "%d", 12345) == 5, "asprintf");
 }
 
+// Longer than half of what asprintf begins with: it cuts the block to size.
+void prints_long_text() {
+  char* text = nullptr;
+  require(asprintf(&text, "%060d", 12345) == 60, "asprintf");
+}
+
 FILE* file;
 
 void reads_line() {
@@ -237,6 +243,7 @@ int main(int count, char** arguments) {
                         {"small_neighbours", small_neighbours},
                         {"copies_text", copies_text},
                         {"prints_text", prints_text},
+                        {"prints_long_text", prints_long_text},
                         {"reads_line", reads_line},
                         {"temporary", temporary},
                         {"zero_bytes", zero_bytes},
