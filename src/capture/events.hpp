@@ -200,10 +200,15 @@ MT_INLINE Cell freed(Thread& thread, const void* p) noexcept {
   std::int64_t bytes = static_cast<std::uint32_t>(cell);
   Lane& lane = *thread.lane[Frames::attached(thread)];
   Run& run = lane.run;
+  WindowId match = run.match;
+  if (MT_UNLIKELY(match == kNoRun)) {  // whoever stops the world may be writing all the rest
+    step_out(thread);
+    return kNotYet;
+  }
   Account& account = lane.accounts[memory::PageMap::account(cell)];
   std::int64_t room = run.room + bytes;
   bool stale = account.stamp < run.all_epoch;
-  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(stale && !run.single) ||
+  if (MT_UNLIKELY(account.window != match) || MT_UNLIKELY(stale && !run.single) ||
       MT_UNLIKELY(room > run.ceiling)) {
     step_out(thread);
     return kNotYet;
