@@ -2,7 +2,8 @@
 # include root that holds nothing but a link to its own folder, so `#include "capture/..."` from report/ does not build.
 
 function(malloc_tracer_warnings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow)
+  # clang's -Wconversion means signs too, g++'s does not.
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow)
   if(MALLOC_TRACER_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

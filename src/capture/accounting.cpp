@@ -16,10 +16,6 @@ constexpr std::int64_t kInfinite = std::numeric_limits<std::int64_t>::max();
 
 const Window& window_of(const Run& run) noexcept { return engine.windows[run.window]; }
 
-std::uint64_t epoch_of(const Scope& scope) noexcept {
-  return __atomic_load_n(&scope.peak_epoch, __ATOMIC_RELAXED);
-}
-
 // The run's maximum has passed the headroom of one more scope: it has its peak in this run too.
 MT_COLD void widen(Run& run) noexcept {
   run.threshold = kInfinite;
@@ -32,7 +28,7 @@ MT_COLD void widen(Run& run) noexcept {
       scope.in_peak = true;
     } else {
       run.threshold = std::min(run.threshold, scope.headroom);
-      run.rest_epoch = std::max(run.rest_epoch, epoch_of(scope));
+      run.rest_epoch = std::max<std::uint64_t>(run.rest_epoch, scope.peak_epoch);
     }
   }
 }
@@ -57,7 +53,8 @@ void save(Lane& lane, std::uint32_t id, Account& account, bool rest_only) noexce
     const Scope& scope = engine.scopes[window.ids[i]];
     bool in_peak = lane.main && scope.in_peak;
     if (rest_only && in_peak) continue;
-    if ((in_run && in_peak ? run.all_epoch : epoch_of(scope)) <= account.stamp) continue;
+    std::uint64_t epoch = in_run && in_peak ? run.all_epoch : std::uint64_t{scope.peak_epoch};
+    if (epoch <= account.stamp) continue;
     if (window.count == 1) {
       save_share(account);
       break;
@@ -125,7 +122,7 @@ void settle(Lane& main) noexcept {
     if (scope.in_peak) {
       scope.peak += run.max - scope.headroom;
       scope.headroom = run.room;
-      __atomic_store_n(&scope.peak_epoch, run.all_epoch, __ATOMIC_RELAXED);
+      scope.peak_epoch = run.all_epoch;
       scope.in_peak = false;
     } else {
       scope.headroom -= used;
@@ -189,8 +186,8 @@ void enter_window(Lane& lane, WindowId window_id) noexcept {
   std::uint64_t epoch = 0;
   for (std::uint32_t i = 0; i < window.count; i++) {
     const Scope& scope = engine.scopes[window.ids[i]];
-    least = std::min(least, scope.headroom);
-    epoch = std::max(epoch, epoch_of(scope));
+    if (lane.main) least = std::min(least, scope.headroom);  // the others' threads may not look
+    epoch = std::max<std::uint64_t>(epoch, scope.peak_epoch);
   }
   run.window = window_id;
   lane.sizes = lane.size_pages[window_id].of_width;
@@ -437,7 +434,7 @@ void recharge_across(Lane& lane, Held before, std::uint32_t id, std::uint64_t by
     Scope& scope = engine.scopes[new_window.ids[k]];
     if (!scope.in_peak) continue;
     scope.in_peak = false;
-    __atomic_store_n(&scope.peak_epoch, tick, __ATOMIC_RELAXED);
+    scope.peak_epoch = tick;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "memory/block_pool.hpp"
 #include "memory/id_index.hpp"
 #include "memory/page_map.hpp"
+#include "memory/relaxed.hpp"
 #include "memory/reserved_array.hpp"
 #include "memory/spin_lock.hpp"
 #include "snapshot/snapshot.hpp"
@@ -50,7 +51,7 @@ const char* lost_text(Lost reason) noexcept;
 struct Scope {
   std::int64_t headroom;
   std::int64_t peak;
-  std::uint64_t peak_epoch;
+  memory::Relaxed<std::uint64_t> peak_epoch;
   std::uint64_t serial;  // of all scopes ever opened: tells a reused id from the scope that had it
   std::int64_t began_ns, paused_ns;  // the first activation; the last suspension
   std::uint64_t lost_before[kLostReasons];
@@ -123,9 +124,10 @@ struct alignas(64) Engine {
   static constexpr std::uint32_t kTimelinePoints = 1024, kFirstSampleInterval = 64;
 
   // -- read by every event
-  std::uint64_t generation =
+  memory::Relaxed<std::uint64_t> generation =
       std::uint64_t{1} << memory::PageMap::kGenerationShift;  // of this session, in a cell's place
-  std::uint64_t tick = 0;  // time of the accounting: every new maximum takes the next value
+  memory::Relaxed<std::uint64_t> tick =
+      0;  // time of the accounting: every new maximum takes the next value
   std::atomic<bool> stopping{false};
   std::uint32_t sample_interval = kFirstSampleInterval;
   void (*interrupt)() =

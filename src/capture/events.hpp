@@ -204,9 +204,14 @@ MT_INLINE Freed freed(Thread& thread, const void* p, Cell& cell) noexcept {
   std::uint64_t bytes = memory::PageMap::bytes(cell);
   Lane& lane = *thread.lane[Frames::attached(thread)];
   Run& run = lane.run;
+  WindowId match = run.match;
+  if (MT_UNLIKELY(match == kNoRun)) {  // whoever stops the world may be writing all the rest
+    step_out(thread);
+    return Freed::kNotYet;
+  }
   Account& account = lane.accounts[memory::PageMap::account(cell)];
   std::int64_t room = run.room + static_cast<std::int64_t>(bytes);
-  if (MT_UNLIKELY(account.window != run.match) || MT_UNLIKELY(room > run.ceiling)) {
+  if (MT_UNLIKELY(account.window != match) || MT_UNLIKELY(room > run.ceiling)) {
     step_out(thread);
     return Freed::kNotYet;
   }

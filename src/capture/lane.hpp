@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "capture/account.hpp"
+#include "memory/relaxed.hpp"
 #include "memory/reserved_array.hpp"
 
 // A lane is a set of accounts with one writer at a time. The *main* lane belongs to whoever holds
@@ -22,7 +23,7 @@ namespace malloc_tracer::capture {
 struct Thread;
 
 struct alignas(64) Run {
-  WindowId match =
+  memory::Relaxed<WindowId> match =
       kNoRun;  // window whose events take the short way; kNoRun sends all to the long way
   WindowId window = kNoRun;  // window of the run
   std::int64_t room = 0;     // bytes until the next new maximum

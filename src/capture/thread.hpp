@@ -7,10 +7,11 @@
 #include "capture/account.hpp"
 #include "capture/lane.hpp"
 #include "capture/stack_cache.hpp"
+#include "memory/relaxed.hpp"
 
 // What the engine knows of one thread, in a mapped block behind one thread-local pointer. Written
-// by its own thread; others may only store kStale in `window` (with the world stopped) and read
-// `busy`.
+// by its own thread; others may only read `busy` and, with the world stopped, store kStale in
+// `window` and 0 in `last_address`.
 namespace malloc_tracer::capture {
 
 // A scope's activation on a thread: where its own frame is.
@@ -32,9 +33,9 @@ struct alignas(64) Thread {
   std::atomic<std::uint32_t> busy;  // in the accounting: the world waits for this to become 0
   std::uint32_t
       inside;  // in the real function below one of our hooks: hooks further in pass through
-  WindowId window = kNoWindow;
+  memory::Relaxed<WindowId> window = kNoWindow;
   std::uint32_t paused = 0;
-  std::uint64_t last_address =
+  memory::Relaxed<std::uint64_t> last_address =
       0;  // block made by this thread's latest event, if that was an allocation
   std::uint64_t last_cell = 0;
   std::uint32_t until_sample = 1;  // events until the next point of the timelines

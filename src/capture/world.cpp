@@ -227,7 +227,7 @@ bool send_to_long_way() noexcept {
   bool changed = false;
   engine.each_lane([&](Lane& lane) {
     if (lane.run.match == kNoRun) return;
-    __atomic_store_n(&lane.run.match, kNoRun, __ATOMIC_RELAXED);
+    lane.run.match = kNoRun;
     changed = true;
   });
   return changed;
@@ -279,7 +279,7 @@ void settle_all_lanes() noexcept {
     if (!scope.open || scope.headroom >= 0) continue;
     scope.peak -= scope.headroom;
     scope.headroom = 0;
-    __atomic_store_n(&scope.peak_epoch, tick, __ATOMIC_RELAXED);
+    scope.peak_epoch = tick;
   }
 }
 

@@ -102,9 +102,16 @@ pthread_key_t exit_key;
 void (*exit_function)(void*) = nullptr;
 thread_local int exit_rounds __attribute__((tls_model("initial-exec"))) = 0;
 
+#ifdef __SANITIZE_THREAD__
+// The sanitizer wants to be the last too: what comes after it, it cannot watch.
+constexpr int kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+#else
+constexpr int kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS;
+#endif
+
 // Other keys' destructors may still free memory: be the last by asking for every further round.
 void thread_gone(void* cookie) {
-  if (++exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+  if (++exit_rounds < kExitRounds) {
     pthread_setspecific(exit_key, cookie);
   } else {
     exit_function(cookie);

@@ -3,12 +3,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "snapshot/counters.hpp"
 
-// What the numbers mean, slowly and obviously: a scope is the list of its events, and every number
-// is computed from that list by the words of the interface. No window, no run, no headroom.
+// What the numbers mean, slowly and obviously: each scope counts each event for itself, and copies
+// all its live values when their sum is higher than ever. No window, no run, no headroom.
 namespace malloc_tracer::capture::test {
 
 using snapshot::Counters;
@@ -21,26 +22,29 @@ class ReferenceModel {
   struct Result {
     std::map<PlaceKey, Counters> rows;
     Counters total;
-    std::vector<std::uint64_t> block_sizes = std::vector<std::uint64_t>(64);
+    std::vector<std::uint64_t> block_sizes;  // by bit width
   };
 
   explicit ReferenceModel(int threads)
       : threads_(threads), last_(static_cast<std::size_t>(threads), kNone) {}
 
   int open(bool all_threads) {
-    scopes_[next_scope_] = Scope{all_threads, std::vector<int>(threads_), 0, kNotEnded, {}};
+    Scope& scope = scopes_[next_scope_];
+    scope.all_threads = all_threads;
+    scope.activations.resize(static_cast<std::size_t>(threads_));
     return next_scope_++;
   }
   void activate(int scope, int thread) {
     Scope& s = scopes_.at(scope);
     s.activations[thread]++;
     s.total++;
-    s.ended_at = kNotEnded;
+    s.at_end.reset();
   }
+  // After its last return a scope sees only frees, which its result does not show.
   void suspend(int scope, int thread, bool finished) {
     Scope& s = scopes_.at(scope);
     s.activations[thread]--;
-    if (--s.total == 0 && finished) s.ended_at = s.events.size();
+    if (--s.total == 0 && finished) s.at_end = s.rows;
   }
   void close(int scope) { scopes_.erase(scope); }
   // The scope that goes on in its place.
@@ -69,9 +73,7 @@ class ReferenceModel {
     if (places.empty()) return;
     free_unseen(address);
     const int block = make(thread, address, bytes, places);
-    for (const auto& entry : places) {
-      scopes_.at(entry.first).events.push_back({kNone, block, false, false});
-    }
+    for (const auto& entry : places) count(entry.first, {kNone, block, false, false});
   }
   void free(int thread, std::uint64_t address) {
     const auto there = at_.find(address);
@@ -94,64 +96,23 @@ class ReferenceModel {
       free_unseen(to);
       block = make(thread, to, bytes, places);
     }
-    for (auto& [id, scope] : scopes_) {
+    for (const auto& entry : scopes_) {
+      const int id = entry.first;
       const bool had = blocks_[old].places.contains(id), has = places.contains(id);
       if (!had && !has) continue;
-      scope.events.push_back({had ? old : kNone, has ? block : kNone, false, had && has});
+      count(id, {had ? old : kNone, has ? block : kNone, false, had && has});
     }
   }
 
   Result result(int id) const {
     const Scope& scope = scopes_.at(id);
-    // After its last return a scope sees only frees; they are undone.
-    const std::size_t end =
-        scope.ended_at < scope.events.size() ? scope.ended_at : scope.events.size();
-    Result result;
-    std::int64_t now = 0, most = 0;
-    std::size_t peak_at = 0;  // the first of equal peaks; nothing at all is the first peak
-    for (std::size_t i = 0; i < end; i++) {
-      const Event& event = scope.events[i];
-      if (event.out != kNone) {
-        Counters& c = result.rows[place(event.out, id)];
-        c.freed_bytes += blocks_[event.out].bytes;
-        c.freed_count++;
-        c.temporary_count += event.temporary;
-        now -= static_cast<std::int64_t>(blocks_[event.out].bytes);
-      }
-      if (event.in != kNone) {
-        Counters& c = result.rows[place(event.in, id)];
-        c.allocated_bytes += blocks_[event.in].bytes;
-        c.allocated_count++;
-        c.reallocated_count += event.reallocated;
-        result.block_sizes[bit_width(blocks_[event.in].bytes)]++;
-        now += static_cast<std::int64_t>(blocks_[event.in].bytes);
-      }
-      if (now <= most) continue;
-      most = now;
-      peak_at = i + 1;
-    }
-    for (std::size_t i = 0; i < peak_at; i++) {
-      const Event& event = scope.events[i];
-      if (event.in != kNone) {
-        result.rows[place(event.in, id)].peak_bytes += blocks_[event.in].bytes;
-        result.rows[place(event.in, id)].peak_count++;
-      }
-      if (event.out != kNone) {
-        result.rows[place(event.out, id)].peak_bytes -= blocks_[event.out].bytes;
-        result.rows[place(event.out, id)].peak_count--;
-      }
-    }
-    for (auto& [key, c] : result.rows) {
-      c.live_bytes = c.allocated_bytes - c.freed_bytes;
-      c.live_count = c.allocated_count - c.freed_count;
-      result.total += c;
-    }
+    Result result{scope.at_end ? *scope.at_end : scope.rows, {}, scope.block_sizes};
+    for (const auto& entry : result.rows) result.total += entry.second;
     return result;
   }
 
  private:
   static constexpr int kNone = -1;
-  static constexpr std::size_t kNotEnded = ~std::size_t{0};
 
   struct Event {
     int out, in;  // blocks that leave and enter the scope in one step
@@ -162,11 +123,13 @@ class ReferenceModel {
     Places places;  // of the scopes that recorded it
   };
   struct Scope {
-    bool all_threads;
+    bool all_threads = false;
     std::vector<int> activations;  // by thread
-    int total;
-    std::size_t ended_at;
-    std::vector<Event> events;
+    int total = 0;
+    std::map<PlaceKey, Counters> rows;
+    std::optional<std::map<PlaceKey, Counters>> at_end;
+    std::vector<std::uint64_t> block_sizes = std::vector<std::uint64_t>(64);
+    std::int64_t now = 0, most = 0;  // bytes
   };
 
   static std::size_t bit_width(std::uint64_t bytes) {
@@ -182,10 +145,39 @@ class ReferenceModel {
     last_[thread] = block;
     return block;
   }
+  void count(int id, const Event& event) {
+    Scope& scope = scopes_.at(id);
+    if (event.out != kNone) {
+      Counters& c = scope.rows[place(event.out, id)];
+      const std::uint64_t bytes = blocks_[event.out].bytes;
+      c.freed_bytes += bytes;
+      c.freed_count++;
+      c.live_bytes -= bytes;
+      c.live_count--;
+      c.temporary_count += event.temporary;
+      scope.now -= static_cast<std::int64_t>(bytes);
+    }
+    if (event.in != kNone) {
+      Counters& c = scope.rows[place(event.in, id)];
+      const std::uint64_t bytes = blocks_[event.in].bytes;
+      c.allocated_bytes += bytes;
+      c.allocated_count++;
+      c.live_bytes += bytes;
+      c.live_count++;
+      c.reallocated_count += event.reallocated;
+      scope.block_sizes[bit_width(bytes)]++;
+      scope.now += static_cast<std::int64_t>(bytes);
+    }
+    if (scope.now <= scope.most) return;  // nothing at all is the first peak
+    scope.most = scope.now;
+    for (auto& entry : scope.rows) {
+      entry.second.peak_bytes = entry.second.live_bytes;
+      entry.second.peak_count = entry.second.live_count;
+    }
+  }
   void leave(int block, bool temporary) {
     for (const auto& entry : blocks_[block].places) {
-      const auto scope = scopes_.find(entry.first);
-      if (scope != scopes_.end()) scope->second.events.push_back({block, kNone, temporary, false});
+      if (scopes_.contains(entry.first)) count(entry.first, {block, kNone, temporary, false});
     }
   }
   // A record is about to be written where another stands: the free of that one was not seen.
