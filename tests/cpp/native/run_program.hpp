@@ -17,6 +17,9 @@ inline constexpr bool kSanitized = false;
 #define SKIP_IF_SANITIZED() \
   if (kSanitized) GTEST_SKIP() << "a sanitizer stands in for the C library here"
 
+// In an emulator of the processor the kernel's part is played by it.
+inline constexpr bool kEmulated = sizeof MALLOC_TRACER_RUN_PROGRAM > 1;
+
 // Runs one case of a program of tests/programs/native and gives what it printed, its errors
 // included.
 inline std::string output_of(const std::string& program, const std::string& name,
