@@ -13,6 +13,13 @@
 
 namespace malloc_tracer::capture::test {
 
+// The thread sanitizer allows no new thread in the child of a process that had several.
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool kChildMayStartThreads = false;
+#else
+inline constexpr bool kChildMayStartThreads = true;
+#endif
+
 // Starts and ends with an engine that records nothing and has nothing left over.
 class EngineTest : public testing::Test {
  protected:

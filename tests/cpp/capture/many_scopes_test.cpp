@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -32,15 +33,19 @@ std::vector<WindowId> windows_of_accounts() {
 
 class ManyScopesTest : public EngineTest {
  protected:
+  void SetUp() override {
+    EngineTest::SetUp();
+    program_.emplace();  // on a thread that the engine knows
+  }
   // One in the other; in each a block that lives on, and a larger one that is there at the peak.
   void open_all() {
     for (std::uint64_t i = 0; i < kScopes; i++) {
       scopes_.push_back(begin());
       const auto at = [&](const char* name) {
-        return call(program_.bottom(), name + std::to_string(i));
+        return call(program_->bottom(), name + std::to_string(i));
       };
-      program_.at(at("kept")).alloc(i, kKept);
-      program_.at(at("dropped")).alloc(kScopes, kDropped).free(kScopes);
+      program_->at(at("kept")).alloc(i, kKept);
+      program_->at(at("dropped")).alloc(kScopes, kDropped).free(kScopes);
     }
     accounts_ = engine.account_top - 1;
   }
@@ -64,7 +69,7 @@ class ManyScopesTest : public EngineTest {
     return order;
   }
 
-  Program program_;
+  std::optional<Program> program_;
   std::vector<ScopeRef> scopes_;
   std::uint64_t accounts_ = 0, moves_ = 0;
 };
@@ -98,7 +103,7 @@ TEST_F(ManyScopesTest, ScopesCloseInAnyOrder) {
 TEST_F(ManyScopesTest, ClosedScopesLeaveNoRoomBehind) {
   open_all();
   for (std::uint64_t i = 0; i + 2 < kScopes; i++) close_scope(scopes_[i]);
-  program_.at(call(program_.bottom(), "new")).alloc(kScopes, 1);
+  program_->at(call(program_->bottom(), "new")).alloc(kScopes, 1);
   EXPECT_EQ(engine.windows[here().window].count, 2u);
   EXPECT_EQ(engine.windows[here().window].width, 2u);
 }

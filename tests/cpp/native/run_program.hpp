@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 // A sanitizer brings its own allocator, strdup, dlopen and pthread_create: the numbers are its,
@@ -21,11 +22,14 @@ inline constexpr bool kSanitized = false;
 inline constexpr bool kEmulated = sizeof MALLOC_TRACER_RUN_PROGRAM > 1;
 
 // Runs one case of a program of tests/programs/native and gives what it printed, its errors
-// included.
+// included; under the command in MALLOC_TRACER_TEST_UNDER, if there is one (Valgrind: see
+// scripts/test), whose complaints are output too.
 inline std::string output_of(const std::string& program, const std::string& name,
                              const std::string& preload = "") {
   std::string environment = "ASAN_OPTIONS=detect_leaks=0 ";  // the programs keep blocks on purpose
   if (!preload.empty()) environment += "LD_PRELOAD=" + preload + " ";
+  if (const char* under = std::getenv("MALLOC_TRACER_TEST_UNDER"))
+    environment += std::string(under) + " ";
   std::string command = environment +
                         MALLOC_TRACER_RUN_PROGRAM " " MALLOC_TRACER_TEST_PROGRAMS "/" + program +
                         " " + name + " 2>&1";
