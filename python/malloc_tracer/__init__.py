@@ -34,4 +34,5 @@ else:
     def __dir__() -> list[str]:
         return sorted({*globals(), *__getattr__("__all__")})
 
+
 del TYPE_CHECKING

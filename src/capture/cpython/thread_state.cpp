@@ -59,8 +59,8 @@ bool find_thread_state() noexcept {
   long offset = find_offset();
   thread_state_source.known = offset != 0;
   if (!thread_state_source.known)
-    offset = static_cast<long>(reinterpret_cast<std::uintptr_t>(&no_state) -
-                               platform::thread_pointer());
+    offset =
+        static_cast<long>(reinterpret_cast<std::uintptr_t>(&no_state) - platform::thread_pointer());
   thread_state_source.offset = offset;
   return own_state() == PyThreadState_Get() && attached_state() == PyThreadState_Get();
 }
