@@ -43,10 +43,24 @@ TraceData peek(const PythonScope& scope, const std::string& python_version,
   return TraceData{std::make_shared<const trace::Trace>(trace::build(snapshot, options))};
 }
 
+// For the collector: a profiled function and its profile hold each other.
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (nb::inst_ready(self)) Py_VISIT(nb::inst_ptr<PythonScope>(self)->attached_to());
+  return 0;
+}
+int clear(PyObject* self) {
+  if (nb::inst_ready(self)) nb::inst_ptr<PythonScope>(self)->end();
+  return 0;
+}
+PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+                       {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                       {0, nullptr}};
+
 }  // namespace
 
 void bind_scope(nb::module_& module) {
-  nb::class_<PythonScope>(module, "ScopeHandle")
+  nb::class_<PythonScope>(module, "ScopeHandle", nb::type_slots(slots))
       .def(
           "__init__",
           [](PythonScope* self, const nb::str& name, bool all_threads) {

@@ -2,9 +2,11 @@
 
 import asyncio
 import functools
+import gc
 import inspect
 import pickle
 import threading
+import weakref
 
 import pytest
 
@@ -241,3 +243,15 @@ def test_call_form_leaves_the_original_alone():
     assert decorated.profile.trace().allocated_count == 0
     decorated()
     assert decorated.profile.trace().allocated_count == 3
+
+
+def test_a_local_function_goes_with_its_profile():
+    @malloc_tracer.profile
+    def local():
+        return bytearray(100)
+
+    local()
+    gone = weakref.ref(local.profile)
+    del local
+    gc.collect()
+    assert gone() is None

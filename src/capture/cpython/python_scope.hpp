@@ -33,6 +33,8 @@ class PythonScope {
   // Every activation of a Python function, or of a code object, from here on; `ends`: the scope
   // ends at the last return, with the locals alive.
   bool attach(PyObject* function, bool ends);
+  // What `attach` was given, until the scope ends; a borrowed reference or nullptr.
+  PyObject* attached_to() const { return watch_.function; }
   // So far, or as it ended.
   snapshot::Snapshot peek() const;
   void reset();

@@ -63,6 +63,8 @@ def outer(tmp_path_factory):
 
 
 def test_a_library_that_starts_threads_is_loaded_and_unloaded_in_a_loop(outer):
+    outer.loads_and_unloads(1, 0)  # what the loader keeps for good
+    outer.frees_all()
     data, _ = trace_block(lambda: outer.loads_and_unloads(50, 3000))
     malloc = allocator(check(data), "malloc")
     assert (malloc["live_count"], malloc["live_bytes"]) == (50 * 4, 50 * 4 * 3000)

@@ -115,7 +115,8 @@ def test_a_class_body():
 
 def test_an_import_inside_the_scope(tmp_path, monkeypatch):
     (tmp_path / "fresh_module.py").write_text(
-        "size = 20_000\nfirst = b'x' * size\n\n\ndef later():\n    return b'y' * size\n\n\nsecond = later()\n"
+        "size, first, later, second = 20_000, None, None, None\nfirst = b'x' * size\n"
+        "\n\ndef later():\n    return b'y' * size\n\n\nsecond = later()\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "fresh_module", raising=False)
