@@ -54,6 +54,7 @@ def scope_of(function, *args, threads="all"):
 
 
 def test_each_size_is_counted_at_its_bit_width(helper):
+    scope_of(allocate, helper, 1)  # caches of ctypes
     base = scope_of(allocate, helper, 0)
     trace = scope_of(allocate, helper, 3)
     assert without(trace.block_sizes, base.block_sizes) == histogram(*SIZES * 3)
