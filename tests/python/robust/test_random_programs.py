@@ -12,7 +12,7 @@ import textwrap
 import tracemalloc
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
 from engine import check, result_of
@@ -224,8 +224,11 @@ def test_live_bytes_and_blocks_of_every_line_equal_tracemallocs(text):
     gc.collect()
     gc.disable()
     try:
-        for _ in range(3):
-            program()
+        try:
+            for _ in range(3):
+                program()
+        except NameError:  # 3.12 and later: a comprehension that fails may leave a captured `i` without a value
+            reject()
         theirs, ours = of_tracemalloc(program), of_ours(program)
     finally:
         gc.enable()
