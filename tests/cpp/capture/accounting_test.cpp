@@ -31,7 +31,7 @@ using test::threads;
 using test::total;
 using test::WaitingThread;
 
-constexpr std::uint64_t kGiant = std::uint64_t{1} << 32;
+constexpr std::uint64_t kGiant = memory::PageMap::kMostBytes + 1;
 
 class AccountingTest : public EngineTest {
  protected:

@@ -243,7 +243,7 @@ class RandomProgram {
       case 0:
         return 0;
       case 1:
-        return giants_ ? (std::uint64_t{1} << 32) - 2 + pick(4) : 1;
+        return giants_ ? (std::uint64_t{1} << (31 + pick(2))) - 2 + pick(4) : 1;
       case 2:
         return pick(100'000);
       case 3:
