@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -171,3 +172,23 @@ def native_helper(folder: Path) -> ctypes.CDLL:
     for name in re.findall(r"(?m)^(?:void |KEEPS\()(\w+)", Path(__file__).with_name("native_helper.c").read_text()):
         getattr(library, name).restype = None
     return library
+
+
+def tracemalloc_lines(program: Callable[[], Any], file: str) -> dict[int, tuple[int, int]]:
+    """Live bytes and blocks of a file's lines, as tracemalloc says.
+
+    The interpreter's free lists are off (a scope is open), so that it sees what we see.
+    """
+    handle = _engine.ScopeHandle("free lists off", True)
+    handle.enter()
+    tracemalloc.start()
+    result = program()
+    snapshot = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    handle.leave()
+    del result
+    return {
+        statistic.traceback[0].lineno: (statistic.size, statistic.count)
+        for statistic in snapshot.statistics("lineno")
+        if statistic.traceback[0].filename == file
+    }

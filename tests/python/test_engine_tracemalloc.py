@@ -9,14 +9,12 @@ import gc
 import json
 import re
 import sys
-import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from engine import trace_block, trace_call
-from malloc_tracer import _engine
+from engine import trace_block, trace_call, tracemalloc_lines
 
 
 def comprehension() -> Any:
@@ -133,23 +131,6 @@ def tasks() -> Any:
 PROGRAMS = [comprehension, containers, strings, objects, generators, exceptions, closures, churn, parsing, tasks]
 
 
-def tracemalloc_lines(program: Callable[[], Any]) -> dict[int, tuple[int, int]]:
-    """What tracemalloc says, with the interpreter's free lists off (a scope is open), so that it sees what we see."""
-    handle = _engine.ScopeHandle("free lists off", True)
-    handle.enter()
-    tracemalloc.start()
-    result = program()
-    snapshot = tracemalloc.take_snapshot()
-    tracemalloc.stop()
-    handle.leave()
-    del result
-    return {
-        statistic.traceback[0].lineno: (statistic.size, statistic.count)
-        for statistic in snapshot.statistics("lineno")
-        if statistic.traceback[0].filename == __file__
-    }
-
-
 def our_lines(program: Callable[[], Any]) -> dict[int, tuple[int, int]]:
     data, result = trace_block(program)
     del result
@@ -167,7 +148,7 @@ def test_live_bytes_and_blocks_of_every_line_equal_tracemallocs(program: Callabl
     try:
         program()
         program()
-        theirs = tracemalloc_lines(program)
+        theirs = tracemalloc_lines(program, __file__)
         ours = our_lines(program)
     finally:
         gc.enable()

@@ -203,7 +203,7 @@ MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept
     thread.foreign = has_other_gil(state);
     thread.main_state = thread.foreign ? static_cast<const void*>(&thread) : state;
     thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
-  } else if (!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk)) {
+  } else if (!barrier_stands(stack)) {
     drop_dead_barriers(stack);
   }
   return walk_some(thread, state, top);

@@ -66,14 +66,18 @@ MT_INLINE bool verify(const StackCache& stack, const FrameEntry* entry) noexcept
   return MT_LIKELY(upper->previous == stack.link);
 }
 
+// May what is below the newest barrier be taken as unchanged? Without one there is nothing below.
+MT_INLINE bool barrier_stands(const StackCache& stack) noexcept {
+  return stack.bar_slot == 0 ||
+         MT_LIKELY(barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk));
+}
+
 // The path, if the stack is the one of the previous event up to the instruction of the innermost
 // frame; else 0. Requires: `state` is the cache's.
 MT_INLINE PathId known_path_of(StackCache& stack, const PyThreadState* state) noexcept {
   const FrameEntry* top = stack.top_entry;
   const Frame* frame = top_frame(state);
-  if (MT_UNLIKELY(top->frame != frame) ||
-      (stack.bar_slot != 0 &&
-       MT_UNLIKELY(!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk))) ||
+  if (MT_UNLIKELY(top->frame != frame) || !barrier_stands(stack) ||
       MT_UNLIKELY(!verify(stack, top)))
     return 0;
   std::uint64_t address = instruction_of(frame);
@@ -123,8 +127,7 @@ MT_INLINE PathId path_one_call_deeper(Thread& thread, PyThreadState* state) noex
   StackCache& stack = thread.stack;
   std::uint64_t index = stack.top + 1;
   if (MT_UNLIKELY(stack.thread_state != state) || MT_UNLIKELY(index >= stack.known) ||
-      (stack.bar_slot != 0 &&
-       MT_UNLIKELY(!barrier_alive(stack.bar_slot, stack.bar_generation, stack.bar_chunk))))
+      !barrier_stands(stack))
     return 0;
   const Frame* frame = top_frame(state);
   if (MT_UNLIKELY(frame == nullptr) || frame->previous != stack.top_entry->frame ||

@@ -9,13 +9,12 @@ from __future__ import annotations
 import gc
 import sys
 import textwrap
-import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
-from engine import check, result_of
+from engine import check, result_of, tracemalloc_lines
 from malloc_tracer import _engine
 
 pytestmark = pytest.mark.skipif(
@@ -184,22 +183,6 @@ programs = st.lists(statements, min_size=1, max_size=8).map(
 )
 
 
-def of_tracemalloc(program) -> dict[int, tuple[int, int]]:
-    handle = _engine.ScopeHandle("free lists off", True)
-    handle.enter()
-    tracemalloc.start()
-    result = program()
-    snapshot = tracemalloc.take_snapshot()
-    tracemalloc.stop()
-    handle.leave()
-    del result
-    return {
-        statistic.traceback[0].lineno: (statistic.size, statistic.count)
-        for statistic in snapshot.statistics("lineno")
-        if statistic.traceback[0].filename == FILE
-    }
-
-
 def of_ours(program) -> dict[int, tuple[int, int]]:
     handle = _engine.ScopeHandle("ours", True)
     handle.enter()
@@ -229,7 +212,7 @@ def test_live_bytes_and_blocks_of_every_line_equal_tracemallocs(text):
                 program()
         except NameError:  # 3.12 and later: a comprehension that fails may leave a captured `i` without a value
             reject()
-        theirs, ours = of_tracemalloc(program), of_ours(program)
+        theirs, ours = tracemalloc_lines(program, FILE), of_ours(program)
     finally:
         gc.enable()
     assert ours == theirs
