@@ -225,14 +225,13 @@ void finish(Lane& lane) noexcept {
 }
 
 std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) noexcept {
-  PlaceSlot& slot = engine.tree.slot(place);
   memory::SpinGuard guard(engine.intern);
   std::uint32_t id = find_or_make(place, window);
   if (id == 0) {
     engine.lose(Lost::kAccountTableFull);
     return find_or_make(place_of(thread.root, allocator_of(place)), window);
   }
-  slot = PlaceSlot{window, id};
+  engine.tree.last_account(place) = id;
   return id;
 }
 

@@ -6,7 +6,7 @@ namespace malloc_tracer::capture {
 bool CallTree::start() noexcept {
   constexpr std::uint32_t kLeast = 1u << 12;
   return nodes_.reserve(kMaxPaths, kLeast, 64) &&
-         slots_.reserve(nodes_.capacity() << kPlaceShift, kLeast) &&
+         last_accounts_.reserve(nodes_.capacity() << kPlaceShift, kLeast) &&
          codes_.reserve(kMaxCodes, kLeast) && path_index_.start() && code_index_.start();
 }
 
@@ -43,7 +43,7 @@ void CallTree::clear() noexcept {
   }
   path_index_.clear();
   code_index_.clear();
-  slots_.clear(path_top_ << kPlaceShift);
+  last_accounts_.clear(path_top_ << kPlaceShift);
   path_top_ = 1;
   code_top_ = 1;
 }

@@ -65,12 +65,6 @@ struct CodeEntry {
   int first_line;
 };
 
-// The account a place used last: {window, account}. One cache line holds a path's eight allocators.
-struct PlaceSlot {
-  std::uint32_t window;
-  std::uint32_t account;
-};
-
 class CallTree {
  public:
   static constexpr std::uint32_t kMaxPaths = 1u << 22, kMaxCodes = 1u << 20;
@@ -89,7 +83,8 @@ class CallTree {
 
   const PathNode& node(PathId path) const noexcept { return nodes_[path]; }
   const CodeEntry& code(std::uint32_t id) const noexcept { return codes_[id]; }
-  PlaceSlot& slot(PlaceId place) const noexcept { return slots_[place]; }
+  // The account the place used last, of whatever window; 0: none.
+  std::uint32_t& last_account(PlaceId place) const noexcept { return last_accounts_[place]; }
   std::uint32_t path_count() const noexcept { return path_top_; }
   // More than half full of paths that may all be dead: worth starting over when no scope is open.
   bool worn() const noexcept {
@@ -110,7 +105,7 @@ class CallTree {
 
   memory::SpinLock lock_;
   memory::ReservedArray<PathNode> nodes_;
-  memory::ReservedArray<PlaceSlot> slots_;
+  memory::ReservedArray<std::uint32_t> last_accounts_;
   memory::ReservedArray<CodeEntry> codes_;
   memory::IdIndex path_index_, code_index_;
   memory::BlockPool texts_;

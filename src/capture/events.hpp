@@ -114,13 +114,13 @@ template <class Frames>
 MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std::uint64_t bytes,
                           Allocator allocator) noexcept {
   Run& run = lane.run;
-  PlaceSlot slot = engine.tree.slot(place_of(path, allocator));
-  Account& account = lane.accounts[slot.account];
+  std::uint32_t id = engine.tree.last_account(place_of(path, allocator));
+  Account& account = lane.accounts[id];
   Cell* cell = page_map.find_usual(address_of(p));
   std::int64_t room = run.room - static_cast<std::int64_t>(bytes);
-  if (MT_UNLIKELY(slot.window != run.match) || MT_UNLIKELY(bytes > memory::PageMap::kMostBytes) ||
-      MT_UNLIKELY(cell == nullptr) || MT_UNLIKELY(*cell >= engine.generation) ||
-      MT_UNLIKELY(--thread.until_sample == 0)) {
+  if (MT_UNLIKELY(account.window != run.match) ||
+      MT_UNLIKELY(bytes > memory::PageMap::kMostBytes) || MT_UNLIKELY(cell == nullptr) ||
+      MT_UNLIKELY(*cell >= engine.generation) || MT_UNLIKELY(--thread.until_sample == 0)) {
     return alloc_long_way<Frames>(thread, p, bytes, allocator);
   }
   if (room < 0) {
@@ -141,7 +141,7 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
   account.allocated_bytes += bytes;
   account.allocated_count++;
   lane.sizes[SizeCounts::width(bytes)]++;
-  Cell value = engine.generation | std::uint64_t{slot.account} << memory::PageMap::kAccountShift |
+  Cell value = engine.generation | std::uint64_t{id} << memory::PageMap::kAccountShift |
                apart(allocator) | bytes;
   *cell = value;
   note_record(address_of(p), value);

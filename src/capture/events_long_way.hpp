@@ -33,9 +33,10 @@ template <class Frames>
 std::uint32_t account_here(Thread& thread, bool attached, PathId path, std::uint64_t bytes,
                            Allocator allocator) noexcept {
   PlaceId place = place_of(path != 0 ? path : Frames::path(thread, attached), allocator);
-  PlaceSlot slot = engine.tree.slot(place);
-  if (MT_LIKELY(slot.window == thread.window) && MT_LIKELY(!thread.stack.constructing))
-    return slot.account;
+  std::uint32_t account = engine.tree.last_account(place);
+  if (MT_LIKELY(engine.infos[account].window == thread.window) &&
+      MT_LIKELY(!thread.stack.constructing))
+    return account;
   thread.stack.constructing = false;
   return Frames::ours(thread, attached, bytes, allocator)
              ? 0

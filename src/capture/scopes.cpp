@@ -224,8 +224,8 @@ std::uint64_t account_hash(std::uint32_t id) noexcept {
 void hide_account(std::uint32_t id) noexcept {
   const AccountInfo& info = engine.infos[id];
   engine.account_index.erase(account_hash(id), id, account_hash);
-  PlaceSlot& slot = engine.tree.slot(info.place);
-  if (slot.window == info.window) slot = PlaceSlot{0, 0};
+  std::uint32_t& last = engine.tree.last_account(info.place);
+  if (last == id) last = 0;
 }
 
 // The account belongs to window `to` from now on, which is the same set as its own.

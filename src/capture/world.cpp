@@ -287,7 +287,7 @@ namespace {
 
 void drop_accounts() noexcept {
   for (std::uint32_t id = 1; id < engine.account_top; id++)
-    engine.tree.slot(engine.infos[id].place) = PlaceSlot{0, 0};
+    engine.tree.last_account(engine.infos[id].place) = 0;
   engine.each_lane([](Lane& lane) {
     lane.account_pages.clear(engine.account_top);
     lane.detail_pages.clear(engine.account_top);

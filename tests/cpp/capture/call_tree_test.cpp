@@ -76,8 +76,7 @@ TEST_F(CallTreeTest, ANodeSaysItsKeyAndItsParent) {
 TEST_F(CallTreeTest, ANewPathHasNoAccountForAnyAllocator) {
   const PathId path = tree_.child(0, frame(1, 0));
   for (PlaceId place = path << kPlaceShift; place < (path + 1) << kPlaceShift; place++) {
-    EXPECT_EQ(tree_.slot(place).window, 0u);
-    EXPECT_EQ(tree_.slot(place).account, 0u);
+    EXPECT_EQ(tree_.last_account(place), 0u);
   }
 }
 
@@ -115,13 +114,13 @@ TEST_F(CallTreeTest, ClearForgetsPathsCodesAndAccounts) {
   int code = 0;
   const std::uint32_t id = code_id(&code);
   const PathId path = tree_.child(0, frame(id, 0));
-  tree_.slot(path << kPlaceShift | 3) = PlaceSlot{5, 6};
+  tree_.last_account(path << kPlaceShift | 3) = 6;
   tree_.clear();
   EXPECT_EQ(tree_.path_count(), 1u);
   EXPECT_EQ(code_id(&code), 1u);
   EXPECT_EQ(described_, 2);
   EXPECT_EQ(tree_.child(0, frame(1, 0)), 1u);
-  EXPECT_EQ(tree_.slot(1 << kPlaceShift | 3).account, 0u);
+  EXPECT_EQ(tree_.last_account(1 << kPlaceShift | 3), 0u);
 }
 
 TEST_F(CallTreeTest, InternsRandomPathsLikeAMap) {
