@@ -73,7 +73,11 @@ void record_alloc(Thread& thread, std::uint64_t address, std::uint64_t bytes,
   bool attached = Frames::attached(thread);
   std::uint32_t account = account_here<Frames>(thread, attached, 0, bytes, allocator);
   Lane& lane = *thread.lane[attached];
-  if (MT_UNLIKELY(thread.until_sample == 0)) sample(thread, lane);
+  if (MT_UNLIKELY(thread.until_sample == 0)) {
+    sample(thread, lane);
+  } else {
+    thread.sample_at++;  // not counted down
+  }
   if (account != 0 && write_cell(thread, lane, address, account, bytes))
     charge(lane, account, bytes);
   finish(lane);

@@ -42,6 +42,7 @@ void sample_scope(Scope& scope, std::int64_t now_ns) noexcept {
 
 void sample(Thread& thread, Lane& lane) noexcept {
   thread.until_sample = engine.sample_interval;
+  thread.sample_at += thread.until_sample;
   if (!lane.main) return;
   settle(lane);
   std::int64_t now = platform::monotonic_ns();

@@ -42,6 +42,15 @@ struct BarrierEntry {
   std::uint32_t index;  // position in `frames`
   std::uint32_t slot;
   std::uint32_t generation;
+  const void* maker;   // code that ran when it was asked for
+  std::uint64_t born;  // allocations of the thread before it
+};
+
+// Code whose barriers have not been worth their making. Opaque, like frames.
+struct ShyCode {
+  const void* code;
+  std::uint32_t streak;
+  std::uint64_t until;  // allocations of the thread before it may ask again
 };
 
 struct StackCache {
@@ -49,6 +58,7 @@ struct StackCache {
                                              << 17;  // deeper stacks are cut, and counted as lost
   static constexpr std::uint32_t kNodeCacheBits = 11;
   static constexpr std::uint32_t kMaxBarriers = 1u << 15;
+  static constexpr std::uint32_t kShyCodes = 64;
 
   // What every event asks for, so that it computes no address: &frames[top], &frames[bar],
   // paths[top].node.
@@ -70,7 +80,10 @@ struct StackCache {
   PathEntry* paths = nullptr;
   NodeCacheEntry* cache = nullptr;
   std::uint32_t barrier_count = 0;
-  bool armed = false;           // the next frame may make a barrier: the chunk limit is lowered
+  bool armed = false;          // the next frame may make a barrier: the chunk limit is lowered
+  std::uint64_t armed_at = 0;  // allocations of the thread before that
+  const void* armed_by = nullptr;
+  ShyCode shy[kShyCodes] = {};  // by address
   bool constructing = false;    // a barrier may be what the event at hand is for, ...
   bool arguments_made = false;  // ... see cpython/constructor_calls.hpp
   const void* stop = nullptr;   // the walk ends at this frame (the outermost scope's); nullptr: at

@@ -38,7 +38,8 @@ struct alignas(64) Thread {
   memory::Relaxed<std::uint64_t> last_address =
       0;  // block made by this thread's latest event, if that was an allocation
   std::uint64_t last_cell = 0;
-  std::uint32_t until_sample = 1;  // events until the next point of the timelines
+  std::uint32_t until_sample = 1;  // allocations until the next point of the timelines
+  std::uint64_t sample_at = 1;     // allocations before that point
   bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane
   // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:
   // this.
@@ -54,6 +55,9 @@ struct alignas(64) Thread {
   bool in_use = false;
   Thread* next = nullptr;  // all blocks ever made; they are reused, never unmapped
   memory::ReservedArray<Activation> activations;
+
+  // So far, about.
+  std::uint64_t allocations() const noexcept { return sample_at - until_sample; }
 };
 
 }  // namespace malloc_tracer::capture

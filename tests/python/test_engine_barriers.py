@@ -102,3 +102,19 @@ def test_a_constructor_call_costs_the_same_at_every_depth(make):
         numbers.add((check(data).sum.allocated_count, data.sum.allocated_bytes))
         del kept
     assert len(numbers) == 1, numbers
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 13), reason="only here that tuple tells how many barriers were made")
+def test_a_loop_makes_no_barrier_with_each_call():
+    """Code whose barriers die at once waits twice as long before the next one."""
+
+    def loop():
+        return [Plain(1) for _ in range(2000)]
+
+    loop()
+    counts = []
+    for depth in range(12):
+        data, kept = trace_call(at, depth, loop)
+        counts.append(check(data).sum.allocated_count)
+        del kept
+    assert max(counts) - counts[0] < 60, counts

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "capture/cpython/barriers.hpp"
 
+#include <algorithm>
+
+#include "capture/cpython/constructor_calls.hpp"
 #include "capture/world.hpp"
 #include "memory/spin_lock.hpp"
 #include "platform/prim.hpp"
@@ -43,6 +46,28 @@ void set_barrier(StackCache& stack, std::uint32_t index, std::uint32_t slot) noe
       slot != 0 ? static_cast<const Frame*>(stack.frames[index].frame)->previous : stack.root_link;
 }
 
+ShyCode& shy_code(StackCache& stack, const void* code) noexcept {
+  return stack.shy[(reinterpret_cast<std::uint64_t>(code) >> 5) % StackCache::kShyCodes];
+}
+
+// A barrier that `maker` asked for has come to its end, or never came.
+void judge(StackCache& stack, const void* maker, bool worthwhile, std::uint64_t now) noexcept {
+  constexpr std::uint32_t kLongest = 10;
+  ShyCode& shy = shy_code(stack, maker);
+  if (worthwhile) {
+    if (shy.code == maker) shy = ShyCode{};
+    return;
+  }
+  if (shy.code != maker) shy = ShyCode{maker, 0, 0};
+  shy.streak = std::min(shy.streak + 1, kLongest);
+  shy.until = now + (kWorthwhile << shy.streak);
+}
+
+void no_longer_armed(StackCache& stack, std::uint64_t top) noexcept {
+  stack.armed = false;
+  forget_constructor_calls(stack, top);
+}
+
 }  // namespace
 
 std::uint32_t take_slot() noexcept {
@@ -79,16 +104,36 @@ void free_arena(void* p, std::size_t bytes) noexcept {
   thread.inside--;
 }
 
-void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame) noexcept {
+void seek_barrier(StackCache& stack, PyThreadState* state, std::uint64_t top,
+                  std::uint64_t allocations) noexcept {
+  if (!stack.armed) {
+    const void* code = code_of(static_cast<const Frame*>(stack.frames[top].frame));
+    const ShyCode& shy = shy_code(stack, code);
+    if (shy.code == code && allocations < shy.until) return;
+    stack.armed_at = allocations;
+    stack.armed_by = code;
+  } else if (allocations - stack.armed_at >= kWorthwhile) {
+    // Nothing has been called from where it was armed: the program stays here, or below.
+    disarm(state);
+    no_longer_armed(stack, top);
+    return judge(stack, stack.armed_by, false, allocations);
+  }
+  if (top - stack.bar >= kBarrierDistance) arm(stack, state);
+  if (stack.armed) watch_constructor_calls(stack, top);
+}
+
+void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame,
+                      std::uint64_t allocations) noexcept {
   std::uint32_t count = stack.barrier_count;
   if (count == stack.barriers.capacity() ||
       (count != 0 && stack.barriers[count - 1].index >= index))
     return;
   std::uint32_t slot = slot_of(frame);
   keep_from_reuse(slot);
-  stack.barriers[count] = BarrierEntry{index, slot, slab.generation[slot]};
+  stack.barriers[count] =
+      BarrierEntry{index, slot, slab.generation[slot], stack.armed_by, allocations};
   stack.barrier_count++;
-  stack.armed = false;
+  no_longer_armed(stack, index);
   set_barrier(stack, index, slot);
 }
 
@@ -97,12 +142,13 @@ void no_barrier(StackCache& stack) noexcept {
   set_barrier(stack, 0, 0);
 }
 
-void drop_dead_barriers(StackCache& stack) noexcept {
+void drop_dead_barriers(StackCache& stack, std::uint64_t allocations) noexcept {
   while (stack.barrier_count != 0) {
     const BarrierEntry& last = stack.barriers[stack.barrier_count - 1];
     if (barrier_alive(last.slot, last.generation, chunk_of(last.slot)))
       return set_barrier(stack, last.index, last.slot);
     stack.barrier_count--;
+    judge(stack, last.maker, allocations - last.born >= kWorthwhile, allocations);
   }
   no_barrier(stack);
 }

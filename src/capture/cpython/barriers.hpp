@@ -10,9 +10,11 @@
 
 // Barriers: why a deep, unchanged stack need not be verified frame by frame.
 //
-// About every kBarrierDistance frames the next one to begin becomes a *barrier*: it gets a slot,
-// whose generation goes up when that frame has returned. While the barrier lives everything below
-// it is suspended in the same call and cannot have changed. How a frame becomes one is the family's
+// About every five frames the next one to begin becomes a *barrier*: it gets a slot, whose
+// generation goes up when that frame has returned. While the barrier lives everything below it is
+// suspended in the same call and cannot have changed. A loop that calls at just that depth would
+// make a barrier with each call, so code whose barriers die young has to wait, twice as long each
+// time. How a frame becomes one is the family's
 // (barriers_311.hpp, barriers_39.hpp); the reasons stand in
 // docs/decisions/002-walk-frames-with-barriers.md.
 //
@@ -21,6 +23,9 @@
 namespace malloc_tracer::capture::cpython {
 
 inline constexpr std::uint32_t kBarrierDistance = 5;
+// Allocations that a barrier must see to be worth its making: it costs about 375 instructions, and
+// to verify five frames 30.
+inline constexpr std::uint64_t kWorthwhile = 16;
 inline constexpr std::uint32_t kSlots = 1u << 16;
 
 struct Slab {
@@ -41,8 +46,13 @@ void free_arena(void* p, std::size_t bytes) noexcept;
 
 // The next frame that this thread begins becomes a barrier.
 void arm(StackCache& stack, PyThreadState* state) noexcept;
+// It does not, after all.
+void disarm(PyThreadState* state) noexcept;
 // No frame of any thread of the interpreter does any more.
 void disarm_all() noexcept;
+// The innermost frame is frames[top]: it is far from the newest barrier, or the next is awaited.
+void seek_barrier(StackCache& stack, PyThreadState* state, std::uint64_t top,
+                  std::uint64_t allocations) noexcept;
 
 extern constinit _PyStackChunk always_linked;
 
@@ -55,8 +65,9 @@ MT_INLINE bool barrier_alive(std::uint32_t slot, std::uint32_t generation,
 }
 
 // Book-keeping in a thread's stack cache. `register_barrier` requires that `frame` is_barrier.
-void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame) noexcept;
-void drop_dead_barriers(StackCache& stack) noexcept;
+void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame,
+                      std::uint64_t allocations) noexcept;
+void drop_dead_barriers(StackCache& stack, std::uint64_t allocations) noexcept;
 void no_barrier(StackCache& stack) noexcept;
 
 }  // namespace malloc_tracer::capture::cpython

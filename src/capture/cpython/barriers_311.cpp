@@ -35,16 +35,18 @@ void arm(StackCache& stack, PyThreadState* state) noexcept {
   state->datastack_limit = state->datastack_top;
 }
 
+void disarm(PyThreadState* state) noexcept {
+  _PyStackChunk* chunk = state->datastack_chunk;
+  if (chunk == nullptr) return;
+  std::size_t bytes = in_slab(chunk) ? kChunkBytes : chunk->size;
+  auto* limit = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(chunk) + bytes);
+  if (state->datastack_limit < limit) state->datastack_limit = limit;
+}
+
 void disarm_all() noexcept {
   for (PyThreadState* state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-       state != nullptr; state = PyThreadState_Next(state)) {
-    _PyStackChunk* chunk = state->datastack_chunk;
-    if (chunk == nullptr) continue;
-    auto* limit = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(chunk) + chunk->size);
-    if (in_slab(chunk))
-      limit = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(chunk) + kChunkBytes);
-    if (state->datastack_limit < limit) state->datastack_limit = limit;
-  }
+       state != nullptr; state = PyThreadState_Next(state))
+    disarm(state);
 }
 
 }  // namespace malloc_tracer::capture::cpython

@@ -36,6 +36,8 @@ void arm(StackCache& stack, PyThreadState* state) noexcept {
   want_hook(state->interp, kForBarrier, true);
 }
 
+void disarm(PyThreadState* state) noexcept { want_hook(state->interp, kForBarrier, false); }
+
 void disarm_all() noexcept { want_hook(PyInterpreterState_Get(), kForBarrier, false); }
 
 std::uint32_t begin_barrier(PyThreadState* state, const Frame* frame) noexcept {

@@ -25,6 +25,9 @@ inline constexpr std::uint32_t kLoweredMark = 1u << 31;  // no path has a number
 // The innermost frame is frames[top] and the limit may be lowered.
 void watch_constructor_calls(StackCache& stack, std::uint64_t top) noexcept;
 
+// The limit is no longer lowered; what is above frames[top] will be looked at again.
+void forget_constructor_calls(StackCache& stack, std::uint64_t top) noexcept;
+
 // May a node be cached for the frame's instruction under this parent?
 bool may_cache(const Frame* frame, std::uint32_t parent) noexcept;
 
@@ -36,6 +39,7 @@ bool is_made_for_barrier(StackCache& stack, PyThreadState* state, std::uint64_t 
 
 // 3.13 does not say where its value stack ends, so what is called cannot be told.
 inline void watch_constructor_calls(StackCache&, std::uint64_t) noexcept {}
+inline void forget_constructor_calls(StackCache&, std::uint64_t) noexcept {}
 inline bool may_cache(const Frame*, std::uint32_t) noexcept { return true; }
 inline bool is_made_for_barrier(StackCache&, PyThreadState*, std::uint64_t,
                                 snapshot::Allocator) noexcept {

@@ -63,6 +63,10 @@ void watch_constructor_calls(StackCache& stack, std::uint64_t top) noexcept {
   }
 }
 
+void forget_constructor_calls(StackCache& stack, std::uint64_t top) noexcept {
+  for (std::uint64_t i = stack.bar; i <= top; i++) stack.paths[i].parent &= ~kLoweredMark;
+}
+
 bool may_cache(const Frame* frame, std::uint32_t parent) noexcept {
   return (parent & kLoweredMark) == 0 || !calls_constructor(frame);
 }

@@ -144,12 +144,12 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   while (cached && index < total && index <= stack.top &&
          stack.frames[index].frame == frame_at(index) &&
          stack.frames[index].address == instruction_of(frame_at(index))) {
-    look_for_barrier(stack, index, frame_at(index));
+    look_for_barrier(thread, index, frame_at(index));
     index++;
   }
   for (; index < total; index++) {
     put_frame(thread, index, frame_at(index));
-    look_for_barrier(stack, index, frame_at(index));
+    look_for_barrier(thread, index, frame_at(index));
   }
   return now_at(thread, state, total - 1);
 }
@@ -184,7 +184,7 @@ MT_NOINLINE PathId walk_some(Thread& thread, PyThreadState* state, Frame* top) n
       move_frame(thread, index, frame);
       while (count != 0) {
         put_frame(thread, ++index, fresh[--count]);
-        look_for_barrier(stack, index, fresh[count]);
+        look_for_barrier(thread, index, fresh[count]);
       }
       return now_at(thread, state, index);
     }
@@ -204,7 +204,7 @@ MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept
     thread.main_state = thread.foreign ? static_cast<const void*>(&thread) : state;
     thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
   } else if (!barrier_stands(stack)) {
-    drop_dead_barriers(stack);
+    drop_dead_barriers(stack, thread.allocations());
   }
   return walk_some(thread, state, top);
 }

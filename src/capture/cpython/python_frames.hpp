@@ -100,18 +100,17 @@ MT_INLINE bool owns_scope(const Thread& thread, const Frame* frame) noexcept {
   return false;
 }
 
-MT_INLINE void look_for_barrier(StackCache& stack, std::uint64_t index,
-                                const Frame* frame) noexcept {
+MT_INLINE void look_for_barrier(Thread& thread, std::uint64_t index, const Frame* frame) noexcept {
   if (MT_UNLIKELY(is_barrier(frame)))
-    register_barrier(stack, static_cast<std::uint32_t>(index), frame);
+    register_barrier(thread.stack, static_cast<std::uint32_t>(index), frame, thread.allocations());
 }
 
 // The walk is done: frames[top] is the innermost frame.
 MT_INLINE PathId now_at(Thread& thread, PyThreadState* state, std::uint64_t top) noexcept {
   StackCache& stack = thread.stack;
   stack.set_top(top);
-  if (top - stack.bar >= kBarrierDistance) arm(stack, state);
-  if (stack.armed) watch_constructor_calls(stack, top);
+  if (top - stack.bar >= kBarrierDistance || MT_UNLIKELY(stack.armed))
+    seek_barrier(stack, state, top, thread.allocations());
   return stack.top_node;
 }
 
@@ -138,7 +137,7 @@ MT_INLINE PathId path_one_call_deeper(Thread& thread, PyThreadState* state) noex
       MT_UNLIKELY(node_at(stack, index, instruction_of(frame)) == 0))
     return 0;
   stack.frames[index].frame = frame;
-  if (expects_barrier(stack)) look_for_barrier(stack, index, frame);
+  if (expects_barrier(stack)) look_for_barrier(thread, index, frame);
   return now_at(thread, state, index);
 }
 
