@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { lineName, lineText, METRICS } from "./model";
 import { count, percent } from "./numbers";
 import { copy, Empty, Name, TenNumbers } from "./pieces";
@@ -293,15 +293,16 @@ export function FlameView() {
 
   const looks = [width, height, at, state.darkNow.value, state.colouring.value, hits.value, state.upright.value];
   const picture = { boxes, rows, rowHeight: ROW, scroll: at, labels: true };
-  useEffect(() => {
+  // As soon as the page has changed, not some time later: on paper the graph is light.
+  useLayoutEffect(() => {
     base.current ??= document.createElement("canvas");
     if (width > 0) draw(base.current, width, height, picture);
   }, [boxes, ...looks]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!canvas.current || !base.current || width === 0) return;
     drawMarked(canvas.current, base.current, picture, hovered.value ? [selected, hovered.value] : [selected]);
   }, [boxes, ...looks, selected, hovered.value]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = overview.current;
     if (!element || width === 0) return;
     const rowHeight = Math.max(1, Math.min(4, 40 / whole.rows));

@@ -192,13 +192,17 @@ export function step(direction: 1 | -1): void {
 }
 
 function Code({ tokens }: { tokens: Token[] }) {
+  const indent = /^\s*/.exec(tokens[0]?.text ?? "")?.[0] ?? "";
   return (
     <bdi class="text">
-      {tokens.map((token, index) => (
-        <span key={index} class={token.kind && `t-${token.kind}`}>
-          {printable(token.text.slice(0, 10_000), true)}
-        </span>
-      ))}
+      {printable(indent, true)}
+      <span class="words">
+        {tokens.map((token, index) => (
+          <span key={index} class={token.kind && `t-${token.kind}`}>
+            {printable(token.text.slice(index === 0 ? indent.length : 0, 10_000), true)}
+          </span>
+        ))}
+      </span>
     </bdi>
   );
 }
@@ -312,8 +316,10 @@ export function SourceView() {
     <div class="source">
       <Files />
       <section class="sheet" aria-label="Source">
-        <h2 class="path">
-          <Name text={trace.files[file]?.name ?? ""} limit={120} />
+        <div class="path">
+          <h2>
+            <Name text={trace.files[file]?.name ?? ""} limit={120} />
+          </h2>
           {found !== null && (
             <span role="status">
               {found === 0
@@ -329,7 +335,7 @@ export function SourceView() {
             />{" "}
             all lines
           </label>
-        </h2>
+        </div>
         {rows.length === 0 ? (
           <EmptyFile />
         ) : (

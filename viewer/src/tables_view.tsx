@@ -132,13 +132,17 @@ export function TablesView() {
           {withPlace ? (
             <>
               {table === "lines" && one.line !== 0 && (
-                <code>
-                  <Name text={sourceText(one) || one.function} limit={70} />{" "}
-                </code>
+                <>
+                  <code>
+                    <Name text={sourceText(one) || one.function} limit={70} />
+                  </code>{" "}
+                </>
               )}
               {table === "functions" && state.trace().files[one.file]?.kind !== "native" && (
-                <Name text={one.function} limit={70} />
-              )}{" "}
+                <>
+                  <Name text={one.function} limit={70} />{" "}
+                </>
+              )}
               <Place file={one.file} line={one.line || firstLine(one)} full={table === "files"} />
             </>
           ) : (

@@ -71,7 +71,7 @@ test.describe("source", () => {
     await expect(row("x = np.zeros").locator(".dot")).toHaveCount(1);
     await expect(row("for _ in range(20)").locator(".num")).toHaveCount(0);
     await page.keyboard.press("]");
-    await expect(page.locator("h2.path")).toContainText("util.py");
+    await expect(page.locator(".path h2")).toContainText("util.py");
     await expect(row("a = (i, i + 1)").locator(".bars .num")).toHaveText(/^0 B/);
   });
 
@@ -82,12 +82,12 @@ test.describe("source", () => {
     await expect(calls).toHaveCount(2);
     await expect(calls.first()).toContainText("calls app/util.py:12 f 50.6 %");
     await calls.first().getByRole("link").click();
-    await expect(page.locator("h2.path")).toContainText("/home/user/project/app/util.py");
+    await expect(page.locator(".path h2")).toContainText("/home/user/project/app/util.py");
     await expect(page.locator("tr.selected")).toContainText("return [str(x) for x in a]");
     await page.locator("tr.selected").getByRole("button", { name: "Callers and callees of line 12" }).click();
     await expect(grid(page).locator("tr.call")).toContainText("called by app/io.py:37 load");
     await page.goBack();
-    await expect(page.locator("h2.path")).toContainText("io.py");
+    await expect(page.locator(".path h2")).toContainText("io.py");
   });
 
   test("keys walk: lines with numbers, the heaviest, files, numbers; columns are chosen", async ({ page, open }) => {
@@ -150,7 +150,7 @@ test.describe("source", () => {
     await page.setViewportSize({ width: 700, height: 900 });
     await open(sample());
     await choose(page, "file", "app/util.py 6.3 MiB");
-    await expect(page.locator("h2.path")).toContainText("util.py");
+    await expect(page.locator(".path h2")).toContainText("util.py");
     await expect(grid(page)).toContainText("return [str(x) for x in a]");
   });
 });
@@ -471,7 +471,7 @@ test.describe("difference", () => {
     ]);
     const order = (await cells(grid(page))).map((one) => one.at(-1));
     expect(order.indexOf("cache[path] = list(rows)  # a copy")).toBe(order.indexOf("cache[path] = rows") - 1);
-    await expect(row("# a copy").locator("bdi")).toHaveCSS("text-decoration-line", "line-through");
+    await expect(row("# a copy").locator(".words")).toHaveCSS("text-decoration-line", "line-through");
     await page.getByLabel("swap").check();
     await expect(page.locator("header")).toContainText("live −1.9 MiB (−13.5 %)");
     expect((await numbers("# a copy")).slice(0, 4)).toEqual(["41", "new", "64.0 KiB", "+64.0 KiB"]);
@@ -606,6 +606,24 @@ test.describe("the rest of the page", () => {
     await expect(page.locator(".lost")).toBeVisible();
     expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe("rgb(255, 255, 255)");
     expect((await page.pdf()).length).toBeGreaterThan(10_000);
+  });
+
+  test("on paper the flame graph is light at once, and dark again afterwards", async ({ page, open }) => {
+    await page.emulateMedia({ colorScheme: "dark" });
+    await open(sample(), { hash: "#v=flame" });
+    // The browser prints when the handlers of the event have returned.
+    const ground = (event) =>
+      page.evaluate(async (name) => {
+        if (name) dispatchEvent(new Event(name));
+        await Promise.resolve();
+        const canvas = document.querySelector("canvas.graph");
+        const pixel = new OffscreenCanvas(1, 1).getContext("2d");
+        pixel.drawImage(canvas, -4, 4 - canvas.height);
+        return [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3);
+      }, event);
+    await expect.poll(() => ground()).toEqual([20, 23, 27]);
+    expect(await ground("beforeprint")).toEqual([255, 255, 255]);
+    expect(await ground("afterprint")).toEqual([20, 23, 27]);
   });
 
   test("a scope without allocations says so on every view", async ({ page, open }) => {
