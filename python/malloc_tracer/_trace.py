@@ -400,13 +400,17 @@ def write_report(trace: Trace, path: str, format: str, source: bool = True, colu
         with open(path, "wb") as file:
             file.write(written)
     except OSError as error:
-        import tempfile
+        raise kept_elsewhere(written, format, f"{path}: cannot be written: {error.strerror or error}") from error
 
-        reason = f"{path}: cannot be written: {error.strerror or error}"
-        suffix = next(suffix for name, suffix, _ in formats() if name == format)
-        try:
-            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as kept:
-                kept.write(written)
-        except OSError as second:
-            raise MallocTracerError(f"{reason}; nor can a temporary file: {second}") from error
-        raise MallocTracerError(f"{reason}; the trace is in {kept.name} instead") from error
+
+def kept_elsewhere(written: bytes, format: str, reason: str) -> MallocTracerError:
+    """Puts a report that has no other place into a temporary file, and returns the error that names it."""
+    import tempfile
+
+    suffix = next(suffix for name, suffix, _ in formats() if name == format)
+    try:
+        with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as kept:
+            kept.write(written)
+    except OSError as error:
+        return MallocTracerError(f"{reason}; nor can a temporary file: {error}")
+    return MallocTracerError(f"{reason}; the trace is in {kept.name} instead")
