@@ -51,7 +51,9 @@ bool says_something(std::string_view text) {
 
 std::vector<TextLine> text_of(const FunctionLines& function) {
   std::vector<TextLine> text;
-  for (auto number = function.numbers.begin(); number != function.numbers.end();) {
+  // A file may claim lines of an earlier trace, whose numbers are negative, in any trace.
+  auto number = std::ranges::lower_bound(function.numbers, 0);
+  while (number != function.numbers.end()) {
     const SourceLines::Stretch* stretch = function.sources.stretch(function.file, *number);
     if (stretch == nullptr) {
       ++number;

@@ -208,6 +208,12 @@ TEST(Diff, OfAVeryLongFunctionOfEqualLines) {
     ASSERT_EQ(change, 0) << line;
 }
 
+TEST(Diff, OfTracesThatClaimLinesOfEarlierOnes) {
+  Trace odd = trace_of({{"f", -3, 10}, {"f", -2, 20}, {"f", 0, 3}, {"f", 2, 4}}, kOld);
+  odd.sources.push_back({"/src/a.py", 1, kOld, true});
+  EXPECT_EQ(changes(odd, odd), (Changes{{-3, 0}, {-2, 0}, {0, 0}, {2, 0}}));
+}
+
 TEST(Diff, DoesNotMatchLinesOfOtherFunctions) {
   const Trace later = trace_of({{"g", 2, 10}}, "def g():\n    x = []\n");
   const Trace change = diff(later, trace_of({{"f", 2, 10}}, kOld));
