@@ -1,4 +1,4 @@
-import { ALLOCATED, COUNT, LIVE, lineText, METRICS, PEAK, TEMPORARY } from "./model";
+import { ALLOCATED, COUNT, LIVE, lineText, METRICS, PEAK, REALLOCATED, TEMPORARY } from "./model";
 import { count, duration, percent, size } from "./numbers";
 import { barWhole, Empty, Lane, Name, Num, Place, share } from "./pieces";
 import * as state from "./state";
@@ -23,6 +23,7 @@ const CARDS: [number, string][] = [
   [6, "freed"],
   [COUNT, "blocks allocated"],
   [TEMPORARY, "temporary"],
+  [REALLOCATED, "reallocated"],
 ];
 
 function Cards() {

@@ -119,7 +119,7 @@ test.describe("source", () => {
     await page.keyboard.press("/");
     await page.keyboard.type("rows|head");
     await expect(grid(page).locator("tr.hit")).toHaveCount(7);
-    await expect(page.getByText("9 lines found")).toBeVisible();
+    await expect(page.getByText("9 lines found: 30.9 KiB self, 0.2 %")).toBeVisible();
     await page.keyboard.press("Enter");
     await expect(page.locator("tr.selected")).toContainText("cache[path] = rows");
     await page.keyboard.press("Escape");
@@ -136,6 +136,37 @@ test.describe("source", () => {
     await expect(page.locator(".notice")).toContainText("Copied: line 37.");
     await page.getByRole("button", { name: "Close the notice" }).click();
     await expect(page.locator(".notice")).toHaveCount(0);
+  });
+
+  test("a line leads to its widest frame and to its row, and both lead back", async ({ page, open }) => {
+    await open(sample(), { hash: "#l=37" });
+    await page.getByRole("button", { name: "Show in Flame" }).click();
+    const frame = page.getByRole("complementary", { name: "Selected frame" });
+    await expect(frame).toContainText("/home/user/project/app/io.py:37");
+    expect(await hashOf(page)).not.toContain("z=");
+    await frame.getByRole("button", { name: "Open source" }).click();
+    await page.getByRole("button", { name: "Show in Tables" }).click();
+    await expect(page.locator("tr.selected")).toContainText("rows = [f(i)");
+    await grid(page).press("Enter");
+    await expect(page.locator("tr.selected td.number")).toHaveText("37");
+  });
+
+  test("a line whose frame is too narrow to be seen is the root of its own graph", async ({ page, open }) => {
+    await open(sample(), { hash: "#l=42" });
+    await page.getByRole("button", { name: "Show in Flame" }).click();
+    expect(await hashOf(page)).toContain("z=");
+    await expect(page.getByRole("complementary", { name: "Selected frame" })).toContainText("io.py:42");
+    await page.goBack();
+    await page.getByLabel("number", { exact: true }).selectOption({ label: "reallocated" });
+    await page.getByRole("button", { name: "Show in Flame" }).click();
+    await expect(page.locator(".notice")).toContainText("No frame of this line has any reallocated.");
+  });
+
+  test("a row that the search hides is shown all the same", async ({ page, open }) => {
+    await open(sample(), { hash: "#l=42&q=nothing" });
+    await page.getByRole("button", { name: "Show in Tables" }).click();
+    await expect(page.locator("tr.selected")).toContainText("cache[path] = rows");
+    await expect(page.locator("#search")).toHaveValue("");
   });
 
   test("a file without source lists its lines by number", async ({ page, open }) => {
@@ -291,6 +322,23 @@ test("the tree has the flame graph's items with all numbers", async ({ page, ope
   await view(page, "Tree");
   await page.getByLabel("inverted").check();
   await expect(grid(page).locator("tbody tr").first()).toContainText("f app/util.py:12");
+});
+
+test("a search in the tree finds what is in closed rows, and opens them", async ({ page, open }) => {
+  await open(sample(), { hash: "#v=tree&q=walk" });
+  await expect(page.getByText("1 found: 17.3 KiB, 0.1 %")).toBeVisible();
+  await expect(grid(page).locator("tr.hit")).toHaveText([/^load app\/io\.py:44/]);
+  const selected = page.locator("tr.selected");
+  await page.getByRole("button", { name: "Next" }).click();
+  await expect(selected).toContainText("load app/io.py:44");
+  await page.keyboard.press("n");
+  await expect(selected).toContainText("walk ×200");
+  await page.keyboard.press("n");
+  await expect(selected).toContainText("walk app/util.py:6");
+  await page.keyboard.press("n");
+  await expect(selected).toContainText("load app/io.py:44");
+  await page.keyboard.press("N");
+  await expect(selected).toContainText("walk app/util.py:6");
 });
 
 test.describe("tables", () => {
