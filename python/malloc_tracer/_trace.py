@@ -211,20 +211,40 @@ class Trace:
         Example:
             >>> trace.print(columns=("live", "peak", "count"))
         """
+        self._print(file, mode, columns, color, may_hide=False)
+
+    def _print(
+        self,
+        file: Any,
+        mode: RelatedTracesOutputMode | None,
+        columns: Sequence[str] | None,
+        color: bool | None,
+        *,
+        may_hide: bool,
+    ) -> None:
+        """Prints; `may_hide` says that nobody has asked for just these columns."""
         pause()
         try:
-            from ._color import paint, wants_color, width_of
+            from ._color import fitted, hidden, paint, wants_color, width_of
 
             check_file(file)
             names = check_columns(columns)
             stream = sys.stdout if file is None else file
             if stream is None:  # pythonw has no stdout
                 return
-            text = self._listing.text(self._data, None if mode is None else check_mode("mode", mode), names)
+            shown_mode = None if mode is None else check_mode("mode", mode)
             encoding = getattr(stream, "encoding", None) or "utf-8"
-            text = text.encode(encoding, "backslashreplace").decode(encoding)
-            is_painted = wants_color(color, stream)
-            stream.write(paint(text, self._data.sum, names, width_of(stream)) if is_painted else text)
+
+            def listing(columns: Sequence[str]) -> str:
+                text = self._listing.text(self._data, shown_mode, columns)
+                return text.encode(encoding, "backslashreplace").decode(encoding)
+
+            if not wants_color(color, stream):
+                stream.write(listing(names))
+                return
+            width = width_of(stream)
+            text, shown = fitted(listing, names, width if may_hide else None)
+            stream.write(paint(text, self._data.sum, shown, width) + hidden(names, shown))
         finally:
             resume()
 

@@ -151,13 +151,13 @@ def test_columns_and_color(cli):
     assert "\x1b[" in cli.run("--color", "always", path).err
 
 
-def on_terminal(path, columns):
-    """A run whose stderr is a terminal of so many columns: its stdout, and what the terminal got."""
+def on_terminal(columns, *command):
+    """A command whose report goes to a terminal of so many columns: its stdout if not there, and what it got."""
     parent, child = os.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "malloc_tracer", "run", path],
-        stdout=subprocess.PIPE,
+        [sys.executable, "-m", "malloc_tracer", *command],
+        stdout=child if command[0] == "report" else subprocess.PIPE,
         stderr=child,
         env={**ENVIRONMENT, "TERM": "xterm"},
     )
@@ -182,18 +182,46 @@ def read_all(terminal):
     return seen
 
 
-def test_report_on_a_narrow_terminal(cli):
-    path = cli.file("app.py", "x = bytearray(1 << 20)  # a comment that goes on and on, beyond the end of the line\n")
-    seen = re.sub(rb"\x1b\[[0-9;]*m", b"", on_terminal(path, 70)[1]).decode().split("\r\n")
-    row = next(line for line in seen if line.startswith("     1"))
-    assert len(row) == 70
-    assert row.endswith("    x = bytearray(")
-    assert max(map(len, seen[seen.index("=" * 70) - 1 : seen.index("-" * 70) + 2])) == 70
+WIDE = (
+    "x = bytearray(1 << 20)  # a comment that goes on and on and on, beyond the end of the line, however wide that is\n"
+)
+
+
+def rows_on_terminal(width, *command):
+    seen = re.sub(rb"\x1b\[[0-9;]*m", b"", on_terminal(width, *command)[1]).decode().split("\r\n")
+    return seen[seen.index("<< Target traces >>") + 2 :]
+
+
+@pytest.mark.parametrize(
+    ("width", "heads", "hidden"),
+    [
+        (40, "Live", "columns hidden: peak, allocated, count (--columns)"),
+        (80, "Live Peak Allocated", "columns hidden: count (--columns)"),
+        (200, "Live Peak Allocated Count", None),
+    ],
+)
+def test_no_row_runs_on_and_no_number_is_cut_on_a_terminal(cli, width, heads, hidden):
+    path = cli.file("app.py", WIDE)
+    cli.run("-o", str(cli.folder / "saved.json"), path)
+    for command in (["run", path], ["report", str(cli.folder / "saved.json")]):
+        head, rule, row, *rest = rows_on_terminal(width, *command)
+        assert head.split() == ["Line", "#", *heads.split(), "Line", "Contents"]
+        assert rule == "=" * min(width, 104)
+        assert len(row) <= width
+        assert re.fullmatch(r" {5}1 +1\.0 MiB.*    x = bytearray.*", row)
+        assert [line for line in rest if line.startswith("columns hidden")] == ([hidden] if hidden else [])
+
+
+def test_columns_that_were_asked_for_are_shown_on_any_terminal(cli):
+    path = cli.file("app.py", WIDE)
+    head, *rest = rows_on_terminal(70, "run", "--columns", "live,peak,allocated,count", path)
+    assert head.split() == ["Line", "#", "Live", "Peak", "Allocated", "Count", "Line", "Contents"]
+    assert not any(line.startswith("columns hidden") for line in rest)
 
 
 def test_live_line_on_a_terminal(cli):
     path = cli.file("app.py", "import time\nx = bytearray(1 << 20)\ntime.sleep(2.4)\nprint('done')\n")
-    out, seen = on_terminal(path, 80)
+    out, seen = on_terminal(80, "run", path)
     assert out == b"done\n"
     assert seen.count(b"\r\x1b[Kmalloc-tracer: 2 s, live 1.0 MiB, peak 1.0 MiB, ") == 1
     assert b" events\r\r\x1b[K\r" in seen

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 
 from .. import merge
-from .._color import paint, wants_color, width_of
+from .._color import fitted, hidden, paint, wants_color, width_of
 from .._trace import kept_elsewhere
 from ._messages import tell
+from ._options import COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,14 +45,21 @@ def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse
 
 def _text(results: Sequence[Result], columns: Sequence[str], is_painted: bool, width: int | None) -> str:
     out = io.StringIO()
+    room = width if columns is COLUMNS else None  # what was asked for is shown
+    fewest: Sequence[str] = columns
     for result in results:
         title = _title(result)
         out.write(f"\x1b[1m{title}\x1b[0m\n" if is_painted else title + "\n")
         if result.calls or result.kind == "program":
-            listing = result.trace._written("text", columns=columns).decode()
-            out.write(paint(listing, result.trace._data.sum, columns, width) if is_painted else listing)
+            listing, shown = _listing(result.trace, columns, room if is_painted else None)
+            out.write(paint(listing, result.trace._data.sum, shown, width) if is_painted else listing)
+            fewest = min(fewest, shown, key=len)
         out.write("\n")
-    return out.getvalue()
+    return out.getvalue() + hidden(columns, fewest)
+
+
+def _listing(trace: Trace, columns: Sequence[str], room: int | None) -> tuple[str, Sequence[str]]:
+    return fitted(lambda names: trace._written("text", columns=names).decode(), columns, room)
 
 
 def _title(result: Result) -> str:
