@@ -38,13 +38,15 @@ function licences() {
   }).join("\n\n");
 }
 
+async function style(path) {
+  return (await transform(readFileSync(here(path), "utf8"), { loader: "css", minify: true })).code.trim();
+}
+
 const script = await program();
-const style = (
-  await transform(readFileSync(here("src/page.css"), "utf8"), { loader: "css", minify: true })
-).code.trim();
 const parts = {
   HASH: `sha256-${createHash("sha256").update(script).digest("base64")}`,
-  STYLE: style,
+  STYLE: await style("src/page.css"),
+  DARK: await style("src/dark.css"),
   PROGRAM: script,
   LICENCES: `Bundled in this file:\n\n${licences()}`,
 };

@@ -5,6 +5,9 @@ export default defineConfig({
   testDir: "tests",
   testMatch: "*.spec.mjs",
   outputDir: "test-results",
+  snapshotPathTemplate: "tests/snapshots/{arg}{ext}",
+  // A colour or a line that moved shows; what a rounding of the browser does at an edge does not.
+  expect: { toHaveScreenshot: { threshold: 0.03, maxDiffPixels: 10 } },
   timeout: 30_000,
   workers: 1,
   reporter: "line",

@@ -7,11 +7,12 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ._engine import Counters
 
+_ROOM_FOR_SOURCE = 30
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 # Each column's number of the whole scope, in which a cell is a share.
@@ -44,6 +45,28 @@ def width_of(stream: Any) -> int | None:
         return os.get_terminal_size(stream.fileno()).columns or None
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def fitted(
+    listing: Callable[[Sequence[str]], str], columns: Sequence[str], width: int | None
+) -> tuple[str, Sequence[str]]:
+    """Returns `listing` of those columns, from the left, that leave room for the source, and which they are."""
+    text = listing(columns)
+    while width is not None and len(columns) > 1 and _room(text, width) < _ROOM_FOR_SOURCE:
+        columns = columns[:-1]
+        text = listing(columns)
+    return text, columns
+
+
+def _room(text: str, width: int) -> int:
+    head = re.search("^Line #.*(?=Line Contents)", text, re.MULTILINE)
+    return width - len(head[0]) if head else width
+
+
+def hidden(columns: Sequence[str], shown: Sequence[str]) -> str:
+    """Returns the line below a listing that says which of `columns` are not shown, if any."""
+    names = ", ".join(columns[len(shown) :])
+    return f"columns hidden: {names} (--columns)\n" if names else ""
 
 
 def paint(text: str, sums: Counters, columns: Sequence[str], width: int | None = None) -> str:

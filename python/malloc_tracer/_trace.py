@@ -211,20 +211,40 @@ class Trace:
         Example:
             >>> trace.print(columns=("live", "peak", "count"))
         """
+        self._print(file, mode, columns, color, may_hide=False)
+
+    def _print(
+        self,
+        file: Any,
+        mode: RelatedTracesOutputMode | None,
+        columns: Sequence[str] | None,
+        color: bool | None,
+        *,
+        may_hide: bool,
+    ) -> None:
+        """Prints; `may_hide` says that nobody has asked for just these columns."""
         pause()
         try:
-            from ._color import paint, wants_color, width_of
+            from ._color import fitted, hidden, paint, wants_color, width_of
 
             check_file(file)
             names = check_columns(columns)
             stream = sys.stdout if file is None else file
             if stream is None:  # pythonw has no stdout
                 return
-            text = self._listing.text(self._data, None if mode is None else check_mode("mode", mode), names)
+            shown_mode = None if mode is None else check_mode("mode", mode)
             encoding = getattr(stream, "encoding", None) or "utf-8"
-            text = text.encode(encoding, "backslashreplace").decode(encoding)
-            is_painted = wants_color(color, stream)
-            stream.write(paint(text, self._data.sum, names, width_of(stream)) if is_painted else text)
+
+            def listing(columns: Sequence[str]) -> str:
+                text = self._listing.text(self._data, shown_mode, columns)
+                return text.encode(encoding, "backslashreplace").decode(encoding)
+
+            if not wants_color(color, stream):
+                stream.write(listing(names))
+                return
+            width = width_of(stream)
+            text, shown = fitted(listing, names, width if may_hide else None)
+            stream.write(paint(text, self._data.sum, shown, width) + hidden(names, shown))
         finally:
             resume()
 
@@ -400,13 +420,17 @@ def write_report(trace: Trace, path: str, format: str, source: bool = True, colu
         with open(path, "wb") as file:
             file.write(written)
     except OSError as error:
-        import tempfile
+        raise kept_elsewhere(written, format, f"{path}: cannot be written: {error.strerror or error}") from error
 
-        reason = f"{path}: cannot be written: {error.strerror or error}"
-        suffix = next(suffix for name, suffix, _ in formats() if name == format)
-        try:
-            with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as kept:
-                kept.write(written)
-        except OSError as second:
-            raise MallocTracerError(f"{reason}; nor can a temporary file: {second}") from error
-        raise MallocTracerError(f"{reason}; the trace is in {kept.name} instead") from error
+
+def kept_elsewhere(written: bytes, format: str, reason: str) -> MallocTracerError:
+    """Puts a report that has no other place into a temporary file, and returns the error that names it."""
+    import tempfile
+
+    suffix = next(suffix for name, suffix, _ in formats() if name == format)
+    try:
+        with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix=suffix, delete=False) as kept:
+            kept.write(written)
+    except OSError as error:
+        return MallocTracerError(f"{reason}; nor can a temporary file: {error}")
+    return MallocTracerError(f"{reason}; the trace is in {kept.name} instead")

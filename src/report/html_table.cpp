@@ -5,8 +5,10 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "report/printable.hpp"
@@ -85,25 +87,32 @@ class Table {
     end(left_out);
   }
 
-  // Where there is nothing to list: the lines themselves.
+  // Where there is nothing to list: the lines themselves, by the numbers that are shown.
   void largest_lines(std::size_t most) {
-    begin("Largest lines", "Place");
+    std::vector<const Line*> lines;
     for (const Line& line : trace_.lines) {
-      if (is_full() || rows_ == most) break;
-      if (line.self == Counters{}) continue;
-      row(html_text(line.file) + ':' + std::to_string(line.number), line.self,
-          sources_.line(line.file, line.number).value_or(line.function.str()));
+      if (line.self != Counters{}) lines.push_back(&line);
     }
-    const auto with_numbers = std::ranges::count_if(
-        trace_.lines, [](const Line& line) { return line.self != Counters{}; });
-    end(with_numbers - static_cast<std::int64_t>(rows_));
+    const auto rank = [](const Line* line) {
+      return std::pair(std::abs(line->self.live_bytes), std::abs(line->self.allocated_bytes));
+    };
+    std::ranges::stable_sort(lines, std::ranges::greater{}, rank);
+    begin("Largest lines", "Place");
+    for (const Line* line : lines) {
+      if (is_full() || rows_ == most) break;
+      row(html_text(line->file) + ':' + std::to_string(line->number), line->self,
+          sources_.line(line->file, line->number).value_or(line->function.str()));
+    }
+    end(static_cast<std::int64_t>(lines.size() - rows_));
   }
 
   bool is_full() const { return rows_ == kMaxRows || out_.size() > kMaxSize; }
 
   void begin(const std::string& caption, const char* place) {
     out_ +=
-        "<table style=\"border-collapse:collapse;font-size:13px\"><caption align=\"left\" "
+        "<table cellpadding=\"4\" "
+        "style=\"border-collapse:collapse;font-size:13px;color:inherit\"><caption "
+        "align=\"left\" "
         "style=\"text-align:left\">" +
         caption + "</caption><thead><tr><th align=\"right\">" + place + "</th>";
     for (const Column& column : kColumns) {
@@ -130,7 +139,7 @@ class Table {
     const std::int64_t value = self.*column.value;
     const double whole = std::abs(static_cast<double>(trace_.sum.*column.value));
     const double share = whole > 0 ? std::abs(static_cast<double>(value)) / whole : 0;
-    out_ += "<td align=\"right\"";
+    out_ += "<td align=\"right\" nowrap";
     if (value != 0 && share > 0) {
       const std::string percent = std::to_string(static_cast<int>(100 * std::min(share, 1.0)));
       out_ += " style=\"background:linear-gradient(to left,rgba(63,134,204,.3) " + percent +

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "trace/source_lines.hpp"
 
+#include <cstdlib>
+
 namespace malloc_tracer::trace {
 
 std::string_view trimmed(std::string_view text) {
@@ -23,18 +25,25 @@ SourceLines::SourceLines(const std::vector<Source>& sources) {
 }
 
 std::optional<std::string_view> SourceLines::line(std::string_view file, int number) const {
+  const Stretch* found = stretch(file, number);
+  if (found == nullptr) return std::nullopt;
+  return found
+      ->lines[static_cast<std::size_t>(std::abs(static_cast<long>(number)) - found->first_line)];
+}
+
+const SourceLines::Stretch* SourceLines::stretch(std::string_view file, int number) const {
   const auto found = stretches_.find(file);
-  if (found == stretches_.end()) return std::nullopt;
+  if (found == stretches_.end()) return nullptr;
   const bool is_earlier = number < 0;
   const long wanted = is_earlier ? -static_cast<long>(number) : number;
   for (const Stretch& stretch : found->second) {
     const long index = wanted - stretch.first_line;
     if (stretch.is_earlier == is_earlier && index >= 0 &&
         static_cast<std::size_t>(index) < stretch.lines.size()) {
-      return stretch.lines[static_cast<std::size_t>(index)];
+      return &stretch;
     }
   }
-  return std::nullopt;
+  return nullptr;
 }
 
 std::vector<int> SourceLines::numbers_of(std::string_view file, std::string_view text) const {

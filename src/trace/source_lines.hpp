@@ -22,15 +22,19 @@ class SourceLines {
 
   bool has(std::string_view file) const { return stretches_.contains(file); }
 
-  // Numbers of the lines whose text is `text`, blanks around it aside; ascending within a stretch.
-  std::vector<int> numbers_of(std::string_view file, std::string_view text) const;
-
- private:
   struct Stretch {
     int first_line = 1;
     bool is_earlier = false;
     std::vector<std::string_view> lines;
   };
+
+  // The text that a line stands in, null if there is none.
+  const Stretch* stretch(std::string_view file, int number) const;
+
+  // Numbers of the lines whose text is `text`, blanks around it aside; ascending within a stretch.
+  std::vector<int> numbers_of(std::string_view file, std::string_view text) const;
+
+ private:
   std::unordered_map<std::string_view, std::vector<Stretch>> stretches_;
 };
 

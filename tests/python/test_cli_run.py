@@ -1,15 +1,9 @@
 """`malloc-tracer run`: the program runs as if Python ran it, and the report says what it allocated, exactly."""
 
-import fcntl
-import json
-import os
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 
 import pytest
 
@@ -299,58 +293,6 @@ def test_name_that_is_never_bound_to_a_function(cli):
     assert (done.code, done.err) == (0, "malloc-tracer: -f again:helper: the program never made such a function\n")
 
 
-# Where the report goes
-
-
-def test_output_file_and_formats(cli):
-    path = cli.file("app.py", APP)
-    cli.file("other.py", OTHER)
-    out = cli.folder / "out.txt"
-    done = cli.run("-o", str(out), "-f", "app.py:work", path)
-    assert (done.out, done.err) == ("", "")
-    assert out.read_text().startswith("work: 1 call\n<< Target traces >>\n")
-    trace = cli.trace("-f", "app.py:work", "-f", "other:helper", path)
-    assert (trace.live_bytes, trace.allocated_count) == (3 * array(1000) + sys.getsizeof((0, 0, 0)) + array(77), 13)
-    done = cli.run("--format", "json", "-f", "app.py:work", path)
-    saved = json.loads(done.err)
-    assert (saved["name"], done.out) == ("work", "")
-
-
-def test_output_that_cannot_be_written_is_kept(cli):
-    done = cli.run("-o", "no/such/folder/x.json", "-c", "x = 1")
-    assert done.code == 0
-    start = "malloc-tracer: cannot write no/such/folder/x.json: No such file or directory; nothing is lost, it is in "
-    assert done.err.startswith(start)
-    kept = done.err[len(start) :].strip()
-    os.unlink(kept)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "pass the program to run: SCRIPT, -m MODULE or -c CODE"),
-        (["-m"], "-m: pass the name of a module"),
-        (["-c"], "-c: pass Python code"),
-        (["--bogus", "app.py"], "unrecognized arguments: --bogus"),
-        (["--columns", "live,size", "app.py"], "no column 'size'"),
-        (["-o", "x.foo", "app.py"], "-o x.foo: no format has this suffix; use one of .txt "),
-        (["--format", "foo", "app.py"], "invalid choice: 'foo'"),
-    ],
-)
-def test_usage_errors(cli, arguments, words):
-    done = cli.run(*arguments)
-    assert (done.code, done.out) == (2, "")
-    assert words in done.err
-
-
-def test_columns_and_color(cli):
-    path = cli.file("app.py", "kept = bytearray(1000)\n")
-    done = cli.run("--columns", "count,live", path)
-    assert done.err.splitlines()[3].split() == ["Line", "#", "Count", "Live", "Line", "Contents"]
-    assert "\x1b[" not in done.err
-    assert "\x1b[" in cli.run("--color", "always", path).err
-
-
 # @profile and Scope
 
 
@@ -443,45 +385,3 @@ def test_control_c_reports_what_was_seen(cli):
     plain.stdout.readline()
     plain.send_signal(signal.SIGINT)
     assert process.returncode == plain.wait(timeout=30)
-
-
-def on_terminal(path, columns):
-    """A run whose stderr is a terminal of so many columns: its stdout, and what the terminal got."""
-    parent, child = os.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "malloc_tracer", "run", path],
-        stdout=subprocess.PIPE,
-        stderr=child,
-        env={**ENVIRONMENT, "TERM": "xterm"},
-    )
-    os.close(child)
-    seen = b""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        try:
-            part = os.read(parent, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        seen += part
-    os.close(parent)
-    return process.communicate(timeout=30)[0], seen
-
-
-def test_report_on_a_narrow_terminal(cli):
-    path = cli.file("app.py", "x = bytearray(1 << 20)  # a comment that goes on and on, beyond the end of the line\n")
-    seen = re.sub(rb"\x1b\[[0-9;]*m", b"", on_terminal(path, 70)[1]).decode().split("\r\n")
-    row = next(line for line in seen if line.startswith("     1"))
-    assert len(row) == 70
-    assert row.endswith("    x = bytearray(")
-    assert max(map(len, seen[seen.index("=" * 70) - 1 : seen.index("-" * 70) + 2])) == 70
-
-
-def test_live_line_on_a_terminal(cli):
-    path = cli.file("app.py", "import time\nx = bytearray(1 << 20)\ntime.sleep(2.4)\nprint('done')\n")
-    out, seen = on_terminal(path, 80)
-    assert out == b"done\n"
-    assert seen.count(b"\r\x1b[Kmalloc-tracer: 2 s, live 1.0 MiB, peak 1.0 MiB, ") == 1
-    assert b" events\r\r\x1b[K\r" in seen

@@ -8,7 +8,7 @@ import pytest
 import malloc_tracer
 from engine import COUNTERS
 from malloc_tracer import MallocTracerError
-from sizes import array
+from sizes import ARGUMENT, array
 
 BEFORE = """
 def load(n):
@@ -86,6 +86,19 @@ def test_a_line_that_was_split_is_gone_and_its_parts_are_new(tmp_path):
     parts = "size = bytes(n)\n    first = bytearray(size)"
     new = traced(tmp_path, BEFORE.replace("first = bytearray(n)", parts), both)
     assert changed(new.diff(old)) == {4: array(1000), -3: -array(1000)}
+
+
+def test_which_of_two_equal_lines_has_gone(tmp_path):
+    function = "def load(n):\n    {}second = [n]\n    first = bytearray(n)\n    return first, second\n"
+    old = traced(tmp_path, function.format("first = bytearray(n)\n    "), lambda space: space["load"](1000))
+    new = traced(tmp_path, function.format(""), lambda space: space["load"](1000))
+    difference = new.diff(old)
+    numbers = {
+        line.number: line.self.allocated_bytes
+        for line in difference.lines
+        if line.file.endswith("mod.py") and line.self.allocated_bytes != 0
+    }
+    assert numbers == {-2: -(array(1000) + ARGUMENT)}
 
 
 def test_what_grew_comes_first_and_what_shrank_last(tmp_path):

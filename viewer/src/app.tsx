@@ -70,7 +70,10 @@ function Header() {
         <span>
           allocated <b>{fact(ALLOCATED, COUNT)}</b>
         </span>
-        <span>{duration(Math.abs(trace.durationNs))}</span>
+        <span>
+          {trace.signed && (trace.durationNs < 0 ? "−" : "+")}
+          {duration(Math.abs(trace.durationNs))}
+        </span>
       </p>
       {trace.signed && (
         <p class="muted signed">

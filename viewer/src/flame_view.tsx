@@ -1,10 +1,11 @@
-import { computed, signal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { batch, signal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { frameLabel, frameName, HitShare, hits } from "./hits";
 import { lineName, lineText, METRICS } from "./model";
 import { count, percent } from "./numbers";
 import { copy, Empty, Name, TenNumbers } from "./pieces";
 import * as state from "./state";
-import { matcher, middleCut, printable, shortPath } from "./text";
+import { middleCut, printable } from "./text";
 import { type Box, type Item, layout } from "./tree";
 
 // The call tree as nested boxes on a canvas: the root on top (icicle) or at the bottom (flame). The canvas is as large as its window and
@@ -16,30 +17,7 @@ const FONT = "12px ui-monospace, 'DejaVu Sans Mono', monospace";
 const selectedItem = signal<Item | null>(null);
 const hovered = signal<Item | null>(null);
 
-const { query, zoom } = state;
-
-/** The frames that the search finds, by frame number. */
-const hits = computed<Uint8Array | null>(() => {
-  if (!query.value) return null;
-  const trace = state.trace();
-  const pattern = matcher(query.value);
-  return Uint8Array.from(trace.frames, (_, index) =>
-    pattern.test(`${frameName(index)} ${frameLabel(index)}`) ? 1 : 0,
-  );
-});
-
-function frameName(index: number): string {
-  const frame = state.trace().frames[index];
-  if (index <= 0 || !frame) return index < 0 ? state.trace().name : "<native>";
-  return `${frame.function} ${shortPath(state.trace().files[frame.file]?.name ?? "")}:${lineName(frame.line)}`;
-}
-
-/** The source line where there is one: it says more than the function's name. */
-function frameLabel(index: number): string {
-  const frame = state.trace().frames[index];
-  if (!frame) return "";
-  return lineText(state.trace(), frame.file, frame.line)?.trim() ?? "";
-}
+const { zoom } = state;
 
 function boxText(box: Box, wide: number): string {
   const { item } = box;
@@ -250,6 +228,27 @@ function openSource(item: Item): void {
   if (frame && item.frame > 0) state.goToLine(frame.file, frame.line);
 }
 
+/** The widest frame of a line, in the whole graph, or if it were hardly seen there, as the root of its own. */
+export function showLine(file: number, line: number): void {
+  const tree = state.tree.value;
+  let widest: Item | null = null;
+  for (const item of tree.items(() => true)) {
+    const frame = state.trace().frames[item.frame];
+    if (frame?.file === file && frame.line === line && item.width > (widest?.width ?? 0)) widest = item;
+  }
+  if (!widest) {
+    state.notice.value = `No frame of this line has any ${METRICS[state.metric.value]?.label}.`;
+    return;
+  }
+  const found = widest;
+  // One step of the browser's history.
+  batch(() => {
+    state.view.value = "flame";
+    zoom.value = found.width < tree.root.width / 100 ? found.hash : 0;
+    choose(found);
+  });
+}
+
 function stackText(item: Item): string {
   const names: string[] = [];
   for (let one: Item | null = item; one?.parent; one = one.parent) names.unshift(frameName(one.frame));
@@ -293,15 +292,16 @@ export function FlameView() {
 
   const looks = [width, height, at, state.darkNow.value, state.colouring.value, hits.value, state.upright.value];
   const picture = { boxes, rows, rowHeight: ROW, scroll: at, labels: true };
-  useEffect(() => {
+  // As soon as the page has changed, not some time later: on paper the graph is light.
+  useLayoutEffect(() => {
     base.current ??= document.createElement("canvas");
     if (width > 0) draw(base.current, width, height, picture);
   }, [boxes, ...looks]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!canvas.current || !base.current || width === 0) return;
     drawMarked(canvas.current, base.current, picture, hovered.value ? [selected, hovered.value] : [selected]);
   }, [boxes, ...looks, selected, hovered.value]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = overview.current;
     if (!element || width === 0) return;
     const rowHeight = Math.max(1, Math.min(4, 40 / whole.rows));
@@ -326,12 +326,18 @@ export function FlameView() {
     reveal((order[(now + direction + order.length) % order.length] as Box).item);
   };
 
-  const reveal = (item: Item) => {
-    choose(item);
+  const scrollTo = (item: Item) => {
     const top = item.depth * ROW;
     const seen = state.upright.value ? scroll : at;
     if (top < seen || top + ROW > seen + height) setScroll(Math.max(0, Math.min(limit, top - height / 2)));
   };
+  const reveal = (item: Item) => {
+    choose(item);
+    scrollTo(item);
+  };
+  useEffect(() => {
+    if (height > 0) scrollTo(selected);
+  }, [height > 0]);
 
   const boxAt = (event: MouseEvent): Box | undefined => {
     const y = Math.floor((event.offsetY + at) / ROW);
@@ -403,7 +409,7 @@ export function FlameView() {
           Whole graph
         </button>
         <Legend />
-        {hits.value && <HitShare found={hits.value} />}
+        {hits.value && <HitShare found={hits.value} step={nextHit} />}
         {skipped > 0 && (
           <span class="muted" title="Zoom in to see them">
             hatched: frames narrower than 0.5 px, {count(skipped)} of them
@@ -525,40 +531,6 @@ function Legend() {
           <i style={{ background: `var(--${name})` }} /> {text}
         </span>
       ))}
-    </span>
-  );
-}
-
-/** What the found frames hold together: each byte once, however many found frames stand on its stack. */
-function HitShare({ found }: { found: Uint8Array }) {
-  const trace = state.trace();
-  const metric = state.metric.value;
-  const column = (state.sums.value.weight ?? state.sums.value.total)[metric];
-  let frames = 0;
-  let value = 0;
-  for (let node = 1; node < trace.nodeFrame.length; ) {
-    if (found[trace.nodeFrame[node] as number]) {
-      frames++;
-      value += column?.[node] ?? 0;
-      node = trace.nodeEnd[node] as number;
-    } else node++;
-  }
-  return (
-    <span role="status">
-      {frames === 0
-        ? "No frame is found. Change the search, or clear it."
-        : `${count(frames)} found: ${state.plain(metric, value)}, ${percent(value, column?.[0] ?? 0)}`}
-      {frames > 0 && (
-        <>
-          {" "}
-          <button type="button" onClick={() => nextHit(-1)}>
-            Previous
-          </button>{" "}
-          <button type="button" onClick={() => nextHit(1)}>
-            Next
-          </button>
-        </>
-      )}
     </span>
   );
 }

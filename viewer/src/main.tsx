@@ -46,10 +46,11 @@ function restoreTheme(): void {
   } catch {
     // No storage for pages from disk: the system's theme it is.
   }
-  effect(() => {
-    document.documentElement.dataset.theme = state.theme.value;
-  });
   state.followMedia();
+  const dark = document.getElementById("dark") as HTMLStyleElement;
+  effect(() => {
+    dark.media = state.darkNow.value ? "screen" : "not all";
+  });
 }
 
 async function start(): Promise<void> {

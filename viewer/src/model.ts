@@ -52,6 +52,7 @@ export const PEAK = 2;
 export const ALLOCATED = 4;
 export const COUNT = 5;
 export const TEMPORARY = 8;
+export const REALLOCATED = 9;
 
 export function metricIndex(key: string): number {
   return METRICS.findIndex((metric) => metric.key === key);

@@ -26,17 +26,26 @@ export function Num({ metric, value, nothing = false }: { metric: number; value:
   );
 }
 
-/** A number on its bar: the share of the scope's own number. */
+/** Shares of `whole` as a bar. */
+export function Lane({ whole, total = 0, self }: { whole: number; total?: number; self: number }) {
+  const width = (value: number) => `max(2px, ${whole > 0 ? Math.min(100, (100 * Math.abs(value)) / whole) : 0}%)`;
+  return (
+    <span class="lane">
+      {total !== 0 && <i class="all" style={{ width: width(total) }} />}
+      {self !== 0 && <i class="own" style={{ width: width(self) }} />}
+    </span>
+  );
+}
+
+/** A number beside its bar: the share of the scope's own number. */
 export function Bar(props: { metric: number; self: number; total: number; own: boolean; nothing: boolean }) {
   const { metric, self, total, own, nothing } = props;
   const whole = Math.abs(barWhole(metric));
-  const share = (value: number) => (whole > 0 ? Math.min(100, (100 * Math.abs(value)) / whole) : 0);
   const value = own ? self : total;
   const sign = state.trace().signed ? ((value || total) > 0 ? "grow" : "shrink") : "";
   return (
     <div class={`bar ${sign}`}>
-      {total !== 0 && <i class="all" style={{ width: `max(2px, ${share(total)}%)` }} />}
-      {self !== 0 && <i class="own" style={{ width: `max(2px, ${share(self)}%)` }} />}
+      <Lane whole={whole} total={total} self={self} />
       <Num metric={metric} value={value} nothing={nothing} />
     </div>
   );

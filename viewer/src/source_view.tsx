@@ -1,6 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import * as flame from "./flame_view";
 import { Grid, type RowMark } from "./grid";
 import { highlight, type Token } from "./highlight";
 import { KINDS, type Kind, lineName, METRICS, type Source } from "./model";
@@ -8,6 +9,7 @@ import { count } from "./numbers";
 import { Bar, copy, Empty, Go, Name, Num, share, TenNumbers } from "./pieces";
 import * as state from "./state";
 import type { Place } from "./sums";
+import * as tables from "./tables_view";
 import { csv, matcher, printable, shortPath } from "./text";
 import { shownLines } from "./unfold";
 
@@ -180,6 +182,14 @@ function hitsIn(file: number, pattern: RegExp): number[] {
   );
 }
 
+/** What lines hold together, themselves: nothing twice. */
+function selfOf(file: number, numbers: number[]): string {
+  const metric = state.metric.value;
+  const here = places.value.get(file);
+  const sum = numbers.reduce((all, number) => all + (here?.get(number)?.self[metric] ?? 0), 0);
+  return `${state.shown(metric, sum)} self, ${share(metric, sum) || "0 %"}`;
+}
+
 /** The next line with a hit of the search, or with numbers if nothing is searched for. */
 export function step(direction: 1 | -1): void {
   const file = state.file.value;
@@ -192,13 +202,17 @@ export function step(direction: 1 | -1): void {
 }
 
 function Code({ tokens }: { tokens: Token[] }) {
+  const indent = /^\s*/.exec(tokens[0]?.text ?? "")?.[0] ?? "";
   return (
     <bdi class="text">
-      {tokens.map((token, index) => (
-        <span key={index} class={token.kind && `t-${token.kind}`}>
-          {printable(token.text.slice(0, 10_000), true)}
-        </span>
-      ))}
+      {printable(indent, true)}
+      <span class="words">
+        {tokens.map((token, index) => (
+          <span key={index} class={token.kind && `t-${token.kind}`}>
+            {printable(token.text.slice(index === 0 ? indent.length : 0, 10_000), true)}
+          </span>
+        ))}
+      </span>
     </bdi>
   );
 }
@@ -220,7 +234,7 @@ export function SourceView() {
   const columns = wanted.length + (trace.signed ? 4 : 2);
   const selected = rows.findIndex((row) => row.type === "line" && row.number === line.value);
   const pattern = state.query.value ? matcher(state.query.value) : null;
-  const found = pattern && hitsIn(file, pattern).length;
+  const found = pattern && hitsIn(file, pattern);
   const open = (number: number) => {
     opened.value = toggle(opened.value, `${file}:${number}`);
   };
@@ -312,13 +326,15 @@ export function SourceView() {
     <div class="source">
       <Files />
       <section class="sheet" aria-label="Source">
-        <h2 class="path">
-          <Name text={trace.files[file]?.name ?? ""} limit={120} />
+        <div class="path">
+          <h2>
+            <Name text={trace.files[file]?.name ?? ""} limit={120} />
+          </h2>
           {found !== null && (
             <span role="status">
-              {found === 0
+              {found.length === 0
                 ? "not found in this file; ] goes to the next"
-                : `${count(found)} ${found === 1 ? "line" : "lines"} found`}
+                : `${count(found.length)} ${found.length === 1 ? "line" : "lines"} found: ${selfOf(file, found)}`}
             </span>
           )}
           <label class="check">
@@ -329,7 +345,7 @@ export function SourceView() {
             />{" "}
             all lines
           </label>
-        </h2>
+        </div>
         {rows.length === 0 ? (
           <EmptyFile />
         ) : (
@@ -398,7 +414,13 @@ export function SourceView() {
               Line {lineName(line.value)} in <Name text={current.function} limit={100} />:{" "}
               {share(state.metric.value, current.total[state.metric.value] ?? 0)}{" "}
               {trace.signed ? "in relation to the scope's" : "of"} {METRICS[state.metric.value]?.label}
-              {trace.signed && " before"}, total
+              {trace.signed && " before"}, total{" "}
+              <button type="button" onClick={() => flame.showLine(current.file, current.line)}>
+                Show in Flame
+              </button>{" "}
+              <button type="button" onClick={() => tables.showLine(current.file, current.line)}>
+                Show in Tables
+              </button>
             </p>
             <TenNumbers self={current.self} total={current.total} />
           </aside>

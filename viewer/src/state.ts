@@ -148,7 +148,7 @@ const systemDark = signal(false);
 export const narrow = signal(false);
 /** Canvases are drawn anew when this changes. */
 export const darkNow = computed(
-  () => theme.value === "dark" || (theme.value === "system" && systemDark.value && !printing.value),
+  () => !printing.value && (theme.value === "dark" || (theme.value === "system" && systemDark.value)),
 );
 
 /** Follows what the style sheet asks the window and the system as well. */

@@ -1,6 +1,6 @@
-import { ALLOCATED, COUNT, LIVE, lineText, METRICS, PEAK, TEMPORARY } from "./model";
+import { ALLOCATED, COUNT, LIVE, lineText, METRICS, PEAK, REALLOCATED, TEMPORARY } from "./model";
 import { count, duration, percent, size } from "./numbers";
-import { barWhole, Empty, Name, Num, Place, share } from "./pieces";
+import { barWhole, Empty, Lane, Name, Num, Place, share } from "./pieces";
 import * as state from "./state";
 import type { Place as PlaceRow, Table } from "./sums";
 import { printable } from "./text";
@@ -23,6 +23,7 @@ const CARDS: [number, string][] = [
   [6, "freed"],
   [COUNT, "blocks allocated"],
   [TEMPORARY, "temporary"],
+  [REALLOCATED, "reallocated"],
 ];
 
 function Cards() {
@@ -145,9 +146,7 @@ function BlockSizes() {
                 </th>
                 <td class="bars">
                   <div class={`bar ${signed ? (blocks > 0 ? "grow" : "shrink") : ""}`}>
-                    {blocks !== 0 && (
-                      <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(blocks)) / most}%)` }} />
-                    )}
+                    <Lane whole={most} self={blocks} />
                     <span class="num">{state.shown(COUNT, blocks)}</span>
                   </div>
                 </td>
@@ -184,7 +183,7 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
   const trace = state.trace();
   const value = (row: PlaceRow) => row.self[metric] ?? 0;
   const { first, others, rest } = largest(state.sums.value.tables[table], value, rows);
-  const whole = Math.abs(barWhole(metric)) || 1;
+  const whole = Math.abs(barWhole(metric));
   return (
     <section>
       <h2>
@@ -211,7 +210,7 @@ function Top({ title, table, metric, rows = 5 }: { title: string; table: Table; 
                 <tr key={row.id}>
                   <td class="bars">
                     <div class={`bar ${sign}`}>
-                      <i class="own" style={{ width: `max(2px, ${(100 * Math.abs(value(row))) / whole}%)` }} />
+                      <Lane whole={whole} self={value(row)} />
                       <Num metric={metric} value={value(row)} />
                     </div>
                   </td>
@@ -259,7 +258,9 @@ function Run() {
     ],
     [
       "duration",
-      trace.signed && trace.durationNs < 0 ? `${duration(-trace.durationNs)} less` : duration(trace.durationNs),
+      trace.signed
+        ? `${duration(Math.abs(trace.durationNs))} ${trace.durationNs < 0 ? "less" : "more"}`
+        : duration(trace.durationNs),
     ],
     ["Python", trace.pythonVersion || "none, or different ones"],
     ["lost", trace.lost.length === 0 ? "nothing: every event is in the numbers" : "see above"],

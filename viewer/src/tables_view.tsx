@@ -97,6 +97,17 @@ function Head({ of, label, name, help }: { of: string; label: string; name: stri
   );
 }
 
+export function showLine(file: number, line: number): void {
+  state.view.value = "tables";
+  state.table.value = "lines";
+  const at = () => visibleRows().findIndex((row) => row.file === file && row.line === line);
+  selected.value = at();
+  if (selected.value >= 0) return;
+  state.query.value = "";
+  state.threshold.value = 0;
+  selected.value = at();
+}
+
 /** The next row of the table; all rows that are shown are hits. */
 export function step(direction: 1 | -1): void {
   const rows = visibleRows().length;
@@ -132,13 +143,17 @@ export function TablesView() {
           {withPlace ? (
             <>
               {table === "lines" && one.line !== 0 && (
-                <code>
-                  <Name text={sourceText(one) || one.function} limit={70} />{" "}
-                </code>
+                <>
+                  <code>
+                    <Name text={sourceText(one) || one.function} limit={70} />
+                  </code>{" "}
+                </>
               )}
               {table === "functions" && state.trace().files[one.file]?.kind !== "native" && (
-                <Name text={one.function} limit={70} />
-              )}{" "}
+                <>
+                  <Name text={one.function} limit={70} />{" "}
+                </>
+              )}
               <Place file={one.file} line={one.line || firstLine(one)} full={table === "files"} />
             </>
           ) : (

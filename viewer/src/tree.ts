@@ -22,6 +22,8 @@ export interface Item {
   hash: number;
 }
 
+const MOST_WALKED = 300_000;
+
 export interface TreeOptions {
   metric: number;
   inverted: boolean;
@@ -76,6 +78,16 @@ export class Tree {
   children(item: Item): Item[] {
     item.children ??= this.options.inverted ? this.callersOf(item) : this.calleesOf(item);
     return item.children;
+  }
+
+  /** The items below the root, each before its children, which follow if it is open. The inverted tree of a large trace has no end. */
+  *items(isOpen: (item: Item) => boolean): Generator<Item> {
+    const left = [...this.children(this.root)].reverse();
+    for (let walked = 0; left.length > 0 && walked < MOST_WALKED; walked++) {
+      const item = left.pop() as Item;
+      yield item;
+      if (isOpen(item)) left.push(...[...this.children(item)].reverse());
+    }
   }
 
   private calleesOf(item: Item): Item[] {

@@ -2,11 +2,12 @@ import { signal } from "@preact/signals";
 import type { VNode } from "preact";
 import { Toggle } from "./flame_view";
 import { Grid, type RowMark } from "./grid";
+import { HitShare, hits } from "./hits";
 import { METRICS } from "./model";
 import { count } from "./numbers";
 import { Bar, copy, Empty, Name, Num, Place } from "./pieces";
 import * as state from "./state";
-import { csv, matcher, shortPath } from "./text";
+import { csv, shortPath } from "./text";
 import type { Item, Tree } from "./tree";
 
 // The call tree as a table: the same items as the flame graph, with all ten numbers.
@@ -27,31 +28,18 @@ function open(tree: Tree, set: Set<Item>, item: Item): void {
   }
 }
 
-function flatten(tree: Tree, set: ReadonlySet<Item>): Item[] {
-  const rows: Item[] = [];
-  const left = [...tree.children(tree.root)].reverse();
-  while (left.length > 0) {
-    const item = left.pop() as Item;
-    rows.push(item);
-    if (set.has(item)) for (const child of [...tree.children(item)].reverse()) left.push(child);
-  }
-  return rows;
-}
-
-let rowsNow: Item[] = [];
-
-/** The next row whose name or code the search finds. */
+/** The next item that the search finds, in closed ones too, which open. */
 export function step(direction: 1 | -1): void {
-  if (!state.query.value) return;
-  const pattern = matcher(state.query.value);
-  const at = selected.value ? rowsNow.indexOf(selected.value) : -1;
-  for (let i = 1; i <= rowsNow.length; i++) {
-    const item = rowsNow[(at + direction * i + rowsNow.length * 2) % rowsNow.length] as Item;
-    if (pattern.test(nameOf(item))) {
-      selected.value = item;
-      return;
-    }
-  }
+  const found = hits.value;
+  if (!found) return;
+  const all = [...state.tree.value.items(() => true)].filter((item) => found[item.frame] || item === selected.value);
+  const at = selected.value ? all.indexOf(selected.value) : -1;
+  const next = all[(at + direction + (at < 0 && direction < 0 ? 1 : 0) + all.length) % all.length];
+  if (!next || !found[next.frame]) return;
+  const open = new Set(expanded.value);
+  for (let one = next.parent; one; one = one.parent) open.add(one);
+  expanded.value = open;
+  selected.value = next;
 }
 
 function nameOf(item: Item): string {
@@ -74,12 +62,10 @@ export function TreeView() {
     expanded.value = set;
     selected.value = null;
   }
-  const rows = flatten(tree, expanded.value);
-  rowsNow = rows;
+  const rows = [...tree.items((item) => expanded.value.has(item))];
   const at = selected.value ? rows.indexOf(selected.value) : -1;
   const metric = state.metric.value;
   const others = METRICS.map((_, index) => index).filter((index) => index !== metric);
-  const pattern = state.query.value ? matcher(state.query.value) : null;
   const toggle = (item: Item) => {
     const next = new Set(expanded.value);
     if (!next.delete(item)) open(tree, next, item);
@@ -91,7 +77,7 @@ export function TreeView() {
     const self = tree.numbers(item, true);
     const total = tree.numbers(item, false);
     const more = tree.children(item).length > 0;
-    const hit = pattern?.test(nameOf(item));
+    const hit = hits.value?.[item.frame];
     return (
       <tr
         {...mark}
@@ -161,6 +147,7 @@ export function TreeView() {
       <div class="tools">
         <Toggle label="inverted" hint="i" of={state.inverted} />
         <Toggle label="fold recursion" hint="r" of={state.folded} />
+        {hits.value && <HitShare found={hits.value} step={step} />}
         <span class="muted">Right and left open and close; Enter goes to the source.</span>
       </div>
       <Grid

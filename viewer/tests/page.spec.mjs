@@ -71,7 +71,7 @@ test.describe("source", () => {
     await expect(row("x = np.zeros").locator(".dot")).toHaveCount(1);
     await expect(row("for _ in range(20)").locator(".num")).toHaveCount(0);
     await page.keyboard.press("]");
-    await expect(page.locator("h2.path")).toContainText("util.py");
+    await expect(page.locator(".path h2")).toContainText("util.py");
     await expect(row("a = (i, i + 1)").locator(".bars .num")).toHaveText(/^0 B/);
   });
 
@@ -82,12 +82,12 @@ test.describe("source", () => {
     await expect(calls).toHaveCount(2);
     await expect(calls.first()).toContainText("calls app/util.py:12 f 50.6 %");
     await calls.first().getByRole("link").click();
-    await expect(page.locator("h2.path")).toContainText("/home/user/project/app/util.py");
+    await expect(page.locator(".path h2")).toContainText("/home/user/project/app/util.py");
     await expect(page.locator("tr.selected")).toContainText("return [str(x) for x in a]");
     await page.locator("tr.selected").getByRole("button", { name: "Callers and callees of line 12" }).click();
     await expect(grid(page).locator("tr.call")).toContainText("called by app/io.py:37 load");
     await page.goBack();
-    await expect(page.locator("h2.path")).toContainText("io.py");
+    await expect(page.locator(".path h2")).toContainText("io.py");
   });
 
   test("keys walk: lines with numbers, the heaviest, files, numbers; columns are chosen", async ({ page, open }) => {
@@ -119,7 +119,7 @@ test.describe("source", () => {
     await page.keyboard.press("/");
     await page.keyboard.type("rows|head");
     await expect(grid(page).locator("tr.hit")).toHaveCount(7);
-    await expect(page.getByText("9 lines found")).toBeVisible();
+    await expect(page.getByText("9 lines found: 30.9 KiB self, 0.2 %")).toBeVisible();
     await page.keyboard.press("Enter");
     await expect(page.locator("tr.selected")).toContainText("cache[path] = rows");
     await page.keyboard.press("Escape");
@@ -138,6 +138,37 @@ test.describe("source", () => {
     await expect(page.locator(".notice")).toHaveCount(0);
   });
 
+  test("a line leads to its widest frame and to its row, and both lead back", async ({ page, open }) => {
+    await open(sample(), { hash: "#l=37" });
+    await page.getByRole("button", { name: "Show in Flame" }).click();
+    const frame = page.getByRole("complementary", { name: "Selected frame" });
+    await expect(frame).toContainText("/home/user/project/app/io.py:37");
+    expect(await hashOf(page)).not.toContain("z=");
+    await frame.getByRole("button", { name: "Open source" }).click();
+    await page.getByRole("button", { name: "Show in Tables" }).click();
+    await expect(page.locator("tr.selected")).toContainText("rows = [f(i)");
+    await grid(page).press("Enter");
+    await expect(page.locator("tr.selected td.number")).toHaveText("37");
+  });
+
+  test("a line whose frame is too narrow to be seen is the root of its own graph", async ({ page, open }) => {
+    await open(sample(), { hash: "#l=42" });
+    await page.getByRole("button", { name: "Show in Flame" }).click();
+    expect(await hashOf(page)).toContain("z=");
+    await expect(page.getByRole("complementary", { name: "Selected frame" })).toContainText("io.py:42");
+    await page.goBack();
+    await page.getByLabel("number", { exact: true }).selectOption({ label: "reallocated" });
+    await page.getByRole("button", { name: "Show in Flame" }).click();
+    await expect(page.locator(".notice")).toContainText("No frame of this line has any reallocated.");
+  });
+
+  test("a row that the search hides is shown all the same", async ({ page, open }) => {
+    await open(sample(), { hash: "#l=42&q=nothing" });
+    await page.getByRole("button", { name: "Show in Tables" }).click();
+    await expect(page.locator("tr.selected")).toContainText("cache[path] = rows");
+    await expect(page.locator("#search")).toHaveValue("");
+  });
+
   test("a file without source lists its lines by number", async ({ page, open }) => {
     await open(sample());
     await page.getByText("libraries (2)").click();
@@ -150,7 +181,7 @@ test.describe("source", () => {
     await page.setViewportSize({ width: 700, height: 900 });
     await open(sample());
     await choose(page, "file", "app/util.py 6.3 MiB");
-    await expect(page.locator("h2.path")).toContainText("util.py");
+    await expect(page.locator(".path h2")).toContainText("util.py");
     await expect(grid(page)).toContainText("return [str(x) for x in a]");
   });
 });
@@ -291,6 +322,23 @@ test("the tree has the flame graph's items with all numbers", async ({ page, ope
   await view(page, "Tree");
   await page.getByLabel("inverted").check();
   await expect(grid(page).locator("tbody tr").first()).toContainText("f app/util.py:12");
+});
+
+test("a search in the tree finds what is in closed rows, and opens them", async ({ page, open }) => {
+  await open(sample(), { hash: "#v=tree&q=walk" });
+  await expect(page.getByText("1 found: 17.3 KiB, 0.1 %")).toBeVisible();
+  await expect(grid(page).locator("tr.hit")).toHaveText([/^load app\/io\.py:44/]);
+  const selected = page.locator("tr.selected");
+  await page.getByRole("button", { name: "Next" }).click();
+  await expect(selected).toContainText("load app/io.py:44");
+  await page.keyboard.press("n");
+  await expect(selected).toContainText("walk ×200");
+  await page.keyboard.press("n");
+  await expect(selected).toContainText("walk app/util.py:6");
+  await page.keyboard.press("n");
+  await expect(selected).toContainText("load app/io.py:44");
+  await page.keyboard.press("N");
+  await expect(selected).toContainText("walk app/util.py:6");
 });
 
 test.describe("tables", () => {
@@ -471,7 +519,7 @@ test.describe("difference", () => {
     ]);
     const order = (await cells(grid(page))).map((one) => one.at(-1));
     expect(order.indexOf("cache[path] = list(rows)  # a copy")).toBe(order.indexOf("cache[path] = rows") - 1);
-    await expect(row("# a copy").locator("bdi")).toHaveCSS("text-decoration-line", "line-through");
+    await expect(row("# a copy").locator(".words")).toHaveCSS("text-decoration-line", "line-through");
     await page.getByLabel("swap").check();
     await expect(page.locator("header")).toContainText("live −1.9 MiB (−13.5 %)");
     expect((await numbers("# a copy")).slice(0, 4)).toEqual(["41", "new", "64.0 KiB", "+64.0 KiB"]);
@@ -606,6 +654,24 @@ test.describe("the rest of the page", () => {
     await expect(page.locator(".lost")).toBeVisible();
     expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe("rgb(255, 255, 255)");
     expect((await page.pdf()).length).toBeGreaterThan(10_000);
+  });
+
+  test("on paper the flame graph is light at once, and dark again afterwards", async ({ page, open }) => {
+    await page.emulateMedia({ colorScheme: "dark" });
+    await open(sample(), { hash: "#v=flame" });
+    // The browser prints when the handlers of the event have returned.
+    const ground = (event) =>
+      page.evaluate(async (name) => {
+        if (name) dispatchEvent(new Event(name));
+        await Promise.resolve();
+        const canvas = document.querySelector("canvas.graph");
+        const pixel = new OffscreenCanvas(1, 1).getContext("2d");
+        pixel.drawImage(canvas, -4, 4 - canvas.height);
+        return [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3);
+      }, event);
+    await expect.poll(() => ground()).toEqual([20, 23, 27]);
+    expect(await ground("beforeprint")).toEqual([255, 255, 255]);
+    expect(await ground("afterprint")).toEqual([20, 23, 27]);
   });
 
   test("a scope without allocations says so on every view", async ({ page, open }) => {

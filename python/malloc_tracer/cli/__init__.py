@@ -7,6 +7,7 @@ import sys
 
 from .._errors import MallocTracerError
 from . import _generated, diff, merge, report, run, view
+from ._messages import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,14 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except MallocTracerError as error:
-        print(f"malloc-tracer: {error}", file=sys.stderr)
+        tell(str(error))
         return 2
     except BrokenPipeError:  # such as `| head`: the reader has seen enough
         _forget_output()
         return 0
     except OSError as error:
         _forget_output()
-        print(f"malloc-tracer: standard output cannot be written: {error.strerror or error}", file=sys.stderr)
+        tell(f"standard output cannot be written: {error.strerror or error}")
         return 2
     return code
 

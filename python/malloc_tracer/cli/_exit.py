@@ -11,6 +11,7 @@ from .._engine import pause
 from .._errors import MallocTracerError
 from . import _results
 from ._live import LiveLine
+from ._messages import tell
 from ._recorder import added_up
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ class Exit:
         try:
             _results.write(results, missing, self._arguments, self._stream)
         except MallocTracerError as error:
-            print(f"malloc-tracer: {error}", file=self._stream)
+            tell(str(error), stream=self._stream)
         if self.is_interrupted:
             _remember_interrupt()
 

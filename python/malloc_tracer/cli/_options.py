@@ -44,7 +44,7 @@ def write(trace: Trace, arguments: argparse.Namespace) -> None:
         write_report(trace, arguments.output, format, columns=COLUMNS)
     elif format == "text":
         color = {"auto": None, "always": True, "never": False}[arguments.color]
-        trace.print(columns=COLUMNS, color=color)
+        trace._print(None, None, COLUMNS, color, may_hide=True)
     elif sys.stdout is not None:
         report = trace._written(format)
         sys.stdout.flush()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 
-from .. import MallocTracerError, merge
-from .._color import paint, wants_color, width_of
+from .. import merge
+from .._color import fitted, hidden, paint, wants_color, width_of
+from .._trace import kept_elsewhere
+from ._messages import tell
+from ._options import COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,31 +23,43 @@ _COLORS = {"auto": None, "always": True, "never": False}
 
 
 def write(results: Sequence[Result], missing: Sequence[str], arguments: argparse.Namespace, stream: Any) -> None:
-    """Writes `results` as the options say; `missing` are sentences about targets that were not found."""
+    """Writes `results` as the options say; `missing` are sentences about targets that were not found.
+
+    Raises:
+        MallocTracerError: It cannot be written there; the error names the file where it is instead.
+    """
     for sentence in missing:
-        stream.write(f"malloc-tracer: {sentence}\n")
+        tell(sentence, stream=stream)
     if not results:
         return
+    if stream is not None and stream.closed:  # by the program
+        stream = None
     if arguments.format == "text":
         color = None if arguments.output else _COLORS[arguments.color]
         is_painted = wants_color(color, None if arguments.output else stream)
-        text = _text(results, arguments.columns, is_painted, width_of(stream))
-        _put(text, arguments.output, stream)
+        report: str | bytes = _text(results, arguments.columns, is_painted, width_of(stream))
     else:
-        _put(_one(results).report(arguments.format), arguments.output, stream)
-    stream.flush()
+        report = _one(results).report(arguments.format)
+    _put(report, arguments.format, arguments.output, stream)
 
 
 def _text(results: Sequence[Result], columns: Sequence[str], is_painted: bool, width: int | None) -> str:
     out = io.StringIO()
+    room = width if columns is COLUMNS else None  # what was asked for is shown
+    fewest: Sequence[str] = columns
     for result in results:
         title = _title(result)
         out.write(f"\x1b[1m{title}\x1b[0m\n" if is_painted else title + "\n")
         if result.calls or result.kind == "program":
-            listing = result.trace._written("text", columns=columns).decode()
-            out.write(paint(listing, result.trace._data.sum, columns, width) if is_painted else listing)
+            listing, shown = _listing(result.trace, columns, room if is_painted else None)
+            out.write(paint(listing, result.trace._data.sum, shown, width) if is_painted else listing)
+            fewest = min(fewest, shown, key=len)
         out.write("\n")
-    return out.getvalue()
+    return out.getvalue() + hidden(columns, fewest)
+
+
+def _listing(trace: Trace, columns: Sequence[str], room: int | None) -> tuple[str, Sequence[str]]:
+    return fitted(lambda names: trace._written("text", columns=names).decode(), columns, room)
 
 
 def _title(result: Result) -> str:
@@ -69,24 +83,18 @@ def _one(results: Sequence[Result]) -> Trace:
     return traces[0] if len(traces) == 1 else merge(traces)
 
 
-def _put(report: str | bytes, output: str, stream: Any) -> None:
+def _put(report: str | bytes, format: str, output: str, stream: Any) -> None:
     raw = report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace")
-    if output:
-        _write_file(output, raw)
-    else:
-        stream.flush()
-        stream.buffer.write(raw)
-
-
-def _write_file(output: str, raw: bytes) -> None:
+    place = output or "standard error"
     try:
-        with open(output, "wb") as file:
-            file.write(raw)
+        if output:
+            with open(output, "wb") as file:
+                file.write(raw)
+        elif stream is None:
+            raise kept_elsewhere(raw, format, f"{place} is closed")
+        else:
+            stream.flush()
+            stream.buffer.write(raw)
+            stream.flush()
     except OSError as error:
-        import tempfile
-
-        name = os.path.basename(output)
-        with tempfile.NamedTemporaryFile(prefix="malloc_tracer-", suffix="-" + name, delete=False) as kept:
-            kept.write(raw)
-        reason = error.strerror or error
-        raise MallocTracerError(f"cannot write {output}: {reason}; nothing is lost, it is in {kept.name}") from error
+        raise kept_elsewhere(raw, format, f"{place}: cannot be written: {error.strerror or error}") from error

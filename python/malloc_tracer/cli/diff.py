@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from .._files import load
 from .._sizes import signed_size, size
+from ._messages import tell
 from ._options import add_output, write
 
 TYPE_CHECKING = False
@@ -67,15 +67,12 @@ def _grows(word: str, old: Trace, new: Trace, percent: float) -> bool:
 def _name_lines(word: str, old: Trace, new: Trace, change: Trace, percent: float) -> None:
     before, now = _bytes(old, word), _bytes(new, word)
     share = f" ({100 * (now - before) / before:+.1f} %)" if before else ""
-    print(
-        f"malloc-tracer: {word} bytes grew from {size(before)} to {size(now)}{share}, more than {percent:g} %:",
-        file=sys.stderr,
-    )
     lines = [line for line in change.lines if _bytes(line.self, word) > 0]
     lines.sort(key=lambda line: -_bytes(line.self, word))
-    for line in lines[:_SHOWN_LINES]:
-        print(
-            f"  {signed_size(_bytes(line.self, word))}  {line.file}:{line.number} in {line.function}", file=sys.stderr
-        )
+    named = [
+        f"  {signed_size(_bytes(line.self, word))}  {line.file}:{line.number} in {line.function}"
+        for line in lines[:_SHOWN_LINES]
+    ]
     if len(lines) > _SHOWN_LINES:
-        print(f"  and {len(lines) - _SHOWN_LINES} more lines", file=sys.stderr)
+        named.append(f"  and {len(lines) - _SHOWN_LINES} more lines")
+    tell(f"{word} bytes grew from {size(before)} to {size(now)}{share}, more than {percent:g} %:", *named)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from .._arguments import check_columns
 from .._engine import formats, pause, resume
 from .._trace import format_of
+from ._messages import tell
 from ._options import COLUMNS, add_color
 
 TYPE_CHECKING = False
@@ -27,7 +27,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         description="Runs a Python program as it is and reports at its exit what it allocated, line by line. Its "
         "arguments, output and exit code are its own; the report goes to standard error.",
         epilog="Without -f the whole program is recorded. @malloc_tracer.profile and malloc_tracer.Scope in the "
-        "program join the report. MALLOC_TRACER=0 in the environment switches them off.",
+        "program join the report. MALLOC_TRACER=0 in the environment switches them off. A report that cannot be "
+        "written goes to a new file malloc_tracer-* in the folder for temporary files, which is named on standard "
+        "error, or, if that is closed, on the terminal.",
     )
     parser.add_argument(
         "-f",
@@ -131,7 +133,7 @@ def _located(arguments: argparse.Namespace) -> Program:
 
 
 def _usage(message: str) -> int:
-    print(f"malloc-tracer: {message}", file=sys.stderr)
+    tell(message)
     return 2
 
 

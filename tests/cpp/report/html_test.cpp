@@ -100,6 +100,19 @@ TEST(HtmlTable, OfTheLargestLinesHas50AndSaysHowManyAreLeft) {
   EXPECT_NE(html.find("10 lines</p>"), std::string::npos);
 }
 
+// The numbers are the lines' own; so is their order, whatever they have called.
+TEST(HtmlTable, OfTheLargestLinesIsOrderedByWhatItShows) {
+  trace::TableMaker maker;
+  const trace::Id function = maker.function("f", maker.file("/a.py", trace::Kind::kYours));
+  const trace::Id thread = maker.thread("main", 1), allocator = maker.allocator("malloc");
+  const trace::Id caller = maker.node(0, maker.frame(function, 7));
+  maker.add({caller, thread, allocator, false, {10, 1, 0, 0, 10, 1, 0, 0, 0, 0}});
+  const trace::Id callee = maker.node(caller, maker.frame(function, 8));
+  maker.add({callee, thread, allocator, false, {1023, 1, 0, 0, 1023, 1, 0, 0, 0, 0}});
+  const std::string html = html_largest_lines(trace::sum_up({}, maker.take()));
+  EXPECT_LT(html.find("/a.py:8</td>"), html.find("/a.py:7</td>"));
+}
+
 TEST(HtmlTable, ShowsTheListedSourceWithItsNumbers) {
   Trace trace = hostile();
   trace.name = "load";
@@ -108,6 +121,9 @@ TEST(HtmlTable, ShowsTheListedSourceWithItsNumbers) {
   EXPECT_NE(
       html.find("<b>load</b>: live 1000 B in 1 blocks, peak 1000 B, allocated 1000 B in 1</p>"),
       std::string::npos);
+  EXPECT_NE(html.find("<td align=\"right\" nowrap style=\"background:linear-gradient(to left,"
+                      "rgba(63,134,204,.3) 100%,transparent 100%)\">1000 B</td>"),
+            std::string::npos);
   EXPECT_NE(html.find("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/"
                       "script&gt;&lt;!--&amp;amp;&quot;&#39;\\u2028\\u2029"),
             std::string::npos);

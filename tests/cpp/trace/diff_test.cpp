@@ -152,6 +152,68 @@ TEST(Diff, FindsALineThatAllocatesNoMore) {
   EXPECT_EQ(changes(later, earlier), (Changes{{3, 0}, {4, -5}}));
 }
 
+// What is below the first `x = []` says that it is this one which has gone.
+TEST(Diff, FindsWhichOfEqualLinesHasGone) {
+  const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}, {"f", 4, 1000}},
+                                 "def f():\n    x = []\n    y = {}\n    x = []\n");
+  const Trace later = trace_of({{"f", 2, 5}, {"f", 3, 1000}}, "def f():\n    y = {}\n    x = []\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 0}, {3, 0}, {-2, -10}}));
+  EXPECT_EQ(changes(earlier, later), (Changes{{2, 10}, {3, 0}, {4, 0}}));
+}
+
+TEST(Diff, PairsAnEditedLineAlsoWhereAnotherHasMovedPastIt) {
+  const Trace earlier = trace_of({{"f", 2, 1}, {"f", 3, 20}, {"f", 4, 3}, {"f", 5, 40}}, kFive);
+  const Trace later = trace_of({{"f", 2, 20}, {"f", 3, 7}, {"f", 4, 40}, {"f", 5, 1}},
+                               "def f():\n    b = {}\n    c = (1,)\n    d = 4\n    a = []\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 0}, {3, 4}, {4, 0}, {5, 0}}));
+}
+
+TEST(Diff, TellsEqualLinesApartByLinesWithoutNumbers) {
+  const std::string text =
+      "def f(a):\n    if a:\n        x = []\n    else:\n        x = []\n    return x\n";
+  const Trace earlier = trace_of({{"f", 3, 10}}, text);
+  const Trace later = trace_of({{"f", 6, 10}}, "\n" + text);
+  EXPECT_EQ(changes(later, earlier), (Changes{{4, -10}, {6, 10}}));
+}
+
+TEST(Diff, AlignsEachFunctionWhereverItStands) {
+  const std::string g = "def g():\n    x = []\n    y = {}\n";
+  const Trace earlier =
+      trace_of({{"f", 2, 1}, {"f", 3, 20}, {"f", 4, 3}, {"g", 9, 5}}, kFive + "\n" + g);
+  const Trace later =
+      trace_of({{"g", 2, 5}, {"f", 6, 1}, {"f", 7, 24}, {"f", 8, 3}},
+               g + "\n" + "def f():\n    a = []\n    b = {0}\n    c = ()\n    d = 4\n");
+  EXPECT_EQ(changes(later, earlier), (Changes{{2, 0}, {6, 0}, {7, 4}, {8, 0}}));
+}
+
+TEST(Diff, FindsTheLinesOfAFunctionThatAllocatesNoMore) {
+  const Trace earlier = trace_of({{"f", 2, 10}, {"f", 3, 5}}, kOld);
+  const Trace later = trace_of({}, "import os\n" + kOld);
+  EXPECT_EQ(changes(later, earlier), (Changes{{3, -10}, {4, -5}}));
+  EXPECT_EQ(changes(trace_of({}, "import os\n"), earlier), (Changes{{-2, -10}, {-3, -5}}));
+}
+
+// A generated table: long, and each line often.
+TEST(Diff, OfAVeryLongFunctionOfEqualLines) {
+  constexpr int kLines = 10'000;
+  std::string text = "def f():\n";
+  std::vector<Event> before, now;
+  for (int line = 2; line <= kLines; ++line) {
+    text += line % 2 == 0 ? "    x.append([])\n" : "    x.append({})\n";
+    before.push_back({"f", line, line});
+    now.push_back({"f", line + 1, line});
+  }
+  const Trace later = trace_of(now, "def f():\n    x = []\n" + text.substr(text.find('\n') + 1));
+  for (const auto& [line, change] : changes(later, trace_of(before, text)))
+    ASSERT_EQ(change, 0) << line;
+}
+
+TEST(Diff, OfTracesThatClaimLinesOfEarlierOnes) {
+  Trace odd = trace_of({{"f", -3, 10}, {"f", -2, 20}, {"f", 0, 3}, {"f", 2, 4}}, kOld);
+  odd.sources.push_back({"/src/a.py", 1, kOld, true});
+  EXPECT_EQ(changes(odd, odd), (Changes{{-3, 0}, {-2, 0}, {0, 0}, {2, 0}}));
+}
+
 TEST(Diff, DoesNotMatchLinesOfOtherFunctions) {
   const Trace later = trace_of({{"g", 2, 10}}, "def g():\n    x = []\n");
   const Trace change = diff(later, trace_of({{"f", 2, 10}}, kOld));
