@@ -66,6 +66,7 @@ MT_INLINE PyThreadState* own_state() noexcept {
 
 // Does the state belong to an interpreter with a GIL of its own? Then its holder is not alone with
 // the main lane.
+inline constexpr bool kMayHaveOtherGil = PY_VERSION_HEX >= 0x030c0000;
 inline bool has_other_gil(const PyThreadState* state) noexcept {
 #if PY_VERSION_HEX >= 0x030c0000
   return state != nullptr && state->interp != _PyRuntime.interpreters.main &&
