@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "capture/checked.hpp"
 #include "capture/windows.hpp"
 #include "capture/world.hpp"
 
@@ -240,6 +241,7 @@ namespace {
 // The lane's counters of an account; the run's window is the account's. Requires: the account is of
 // an open scope.
 Account& ready_account(Lane& lane, std::uint32_t id) noexcept {
+  check_writer(lane);
   Account& account = lane.accounts[id];
   if (account.window == kNoWindow) account.window = engine.infos[id].window;
   if (account.window != lane.run.match) enter_window(lane, account.window);

@@ -26,6 +26,7 @@ constexpr std::uint32_t kBuckets = 1u << 20, kMostRecords = 1u << 27;
 memory::SpinLock lock;
 memory::ReservedArray<Record> records;
 std::uint32_t buckets[kBuckets];
+bool (*may_write)() = nullptr;   // the main lane
 std::uint32_t record_count = 0;  // records[0] is none; one stays for every address ever seen
 
 Record* record_of(std::uint64_t address) noexcept {
@@ -60,6 +61,13 @@ void forget_records() noexcept {
   memory::SpinGuard guard(lock);
   for (std::uint32_t i = 1; i <= record_count; i++) records[i].cell = 0;
 }
+
+void check_writer(const Lane& lane) noexcept {
+  if (lane.main && engine.thread_count > 1 && may_write != nullptr && !may_write())
+    __builtin_trap();
+}
+
+void check_writers(bool (*may_write_main)()) noexcept { may_write = may_write_main; }
 
 #endif
 

@@ -26,6 +26,8 @@
 // can never inherit one. `Frames` says where the program is: Frames::attached(thread) -> bool
 // (holds the interpreter's lock), Frames::path(thread, attached) -> PathId, known_path the same or
 // 0 if that takes a walk, Frames::refresh(thread) after scopes or code objects have changed.
+// thread.lane holds for the interpreter of the latest path: Frames::meet(thread) looks which one it
+// is now, Frames::find_lane(thread, lane) -> bool finds the lane where that takes no look.
 //
 // What may go wrong in here, and does not reach the program: a table is full, memory is short, a
 // signal handler allocates inside a hook, the stack is too deep. Each is counted in Engine::lost
@@ -138,6 +140,7 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
     }
     run.room = room;
   }
+  check_writer(lane);
   account.allocated_bytes += bytes;
   account.allocated_count++;
   lane.sizes[SizeCounts::width(bytes)]++;
@@ -202,14 +205,18 @@ MT_INLINE Freed freed(Thread& thread, const void* p, Cell& cell) noexcept {
   cell = *at;
   check_record(address, cell);
   std::uint64_t bytes = memory::PageMap::bytes(cell);
-  Lane& lane = *thread.lane[Frames::attached(thread)];
-  Run& run = lane.run;
+  Lane* lane;
+  if (MT_UNLIKELY(!Frames::find_lane(thread, lane))) {
+    step_out(thread);
+    return Freed::kNotYet;
+  }
+  Run& run = lane->run;
   WindowId match = run.match;
   if (MT_UNLIKELY(match == kNoRun)) {  // whoever stops the world may be writing all the rest
     step_out(thread);
     return Freed::kNotYet;
   }
-  Account& account = lane.accounts[memory::PageMap::account(cell)];
+  Account& account = lane->accounts[memory::PageMap::account(cell)];
   std::int64_t room = run.room + static_cast<std::int64_t>(bytes);
   if (MT_UNLIKELY(account.window != match) || MT_UNLIKELY(room > run.ceiling)) {
     step_out(thread);
@@ -222,6 +229,7 @@ MT_INLINE Freed freed(Thread& thread, const void* p, Cell& cell) noexcept {
     }
     save_share(account);
   }
+  check_writer(*lane);
   run.room = room;
   *at = 0;
   note_record(address, 0);

@@ -27,6 +27,13 @@ bool catch_up(Thread& thread) noexcept {
   return thread.window != kNoWindow;
 }
 
+// The lane for what this thread does here and now.
+template <class Frames>
+Lane& lane_here(Thread& thread) noexcept {
+  Frames::meet(thread);
+  return *thread.lane[Frames::attached(thread)];
+}
+
 // The account for an allocation of this thread here and now (`path`: if it is known, else 0); 0 if
 // it cannot or must not be recorded.
 template <class Frames>
@@ -103,7 +110,7 @@ MT_NOINLINE void on_free(Thread& thread, const void* p, Cell cell) noexcept {
   bool temporary = last == address && thread.last_cell == cell;
   catch_up<Frames>(thread);
   if (cell < engine.generation) return;  // the session ended while we waited
-  Lane& lane = *thread.lane[Frames::attached(thread)];
+  Lane& lane = lane_here<Frames>(thread);
   uncharge(lane, release_cell(cell, address), temporary);
   finish(lane);
 }
@@ -125,7 +132,7 @@ void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64
   PathId path = active ? Frames::known_path(thread, attached) : 0;
   std::uint32_t account =
       active ? account_here<Frames>(thread, attached, path, bytes, allocator) : 0;
-  Lane& lane = *thread.lane[attached];
+  Lane& lane = lane_here<Frames>(thread);
   Held before = cell != 0 ? release_cell(cell, address_of(old)) : Held{0, 0};
   if (account == 0 || !write_cell(thread, lane, address_of(p), account, bytes)) {
     uncharge(lane, before, false);

@@ -12,6 +12,11 @@ struct NoFrames {
   static std::uint32_t path(Thread& thread, bool) noexcept { return thread.root; }
   static std::uint32_t known_path(Thread& thread, bool) noexcept { return thread.root; }
   static void refresh(Thread&) noexcept {}
+  static bool find_lane(Thread& thread, Lane*& lane) noexcept {
+    lane = thread.lane[0];
+    return true;
+  }
+  static void meet(Thread&) noexcept {}
   static bool ours(Thread&, bool, std::uint64_t, snapshot::Allocator) noexcept { return false; }
 };
 

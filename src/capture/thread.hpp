@@ -40,7 +40,8 @@ struct alignas(64) Thread {
   std::uint64_t last_cell = 0;
   std::uint32_t until_sample = 1;  // allocations until the next point of the timelines
   std::uint64_t sample_at = 1;     // allocations before that point
-  bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane
+  bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane;
+                         // as of the state that the stack cache belongs to
   // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:
   // this.
   const void* main_state = this;

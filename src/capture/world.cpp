@@ -179,7 +179,7 @@ MT_COLD Thread& register_self() noexcept {
     thread->stack.thread_state = &thread->stack;
     thread->main_state = thread;
     thread->lane[0] = thread->lane[1] = &engine.main;
-    thread->foreign = engine.is_foreign != nullptr && engine.is_foreign();
+    thread->foreign = false;  // until it is met
     if (++engine.thread_count > 1) {
       for (Thread* other = engine.threads; other != nullptr; other = other->next) {
         if (other->in_use) use_own_lane(*other);

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from engine import (
     allocator,
     check,
+    compiled,
     kept,
     named,
     native_helper,
@@ -294,3 +298,19 @@ def test_threads_that_come_and_go():
     line = own_lines(check(data), make)[1].self
     assert (line.allocated_count, line.freed_count) == (100, 100)
     assert line.allocated_bytes == 100 * (SIZE + HEAD)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="an interpreter has a GIL of its own from Python 3.12 on")
+def test_a_free_is_the_first_event_in_another_interpreter(tmp_path, worker):
+    """It may not go into the lane of the main interpreter's GIL: in a checked build that stops the process."""
+    helper = ctypes.PyDLL(str(compiled(Path(__file__).with_name("interpreter_helper.c"), tmp_path)))
+    helper.make_other()
+
+    def run():
+        worker.call(list)  # so that the engine knows of several threads
+        helper.free_first_of_all(1000)
+
+    data, _ = trace_block(run)
+    assert sum(check(data).block_sizes) == data.sum.allocated_count
+    assert data.sum.freed_bytes >= 1000
+    helper.end_other()

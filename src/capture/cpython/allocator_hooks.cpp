@@ -154,7 +154,7 @@ void hooked_free(void*, void* p) noexcept {
   Cell cell;
   Freed how = freed<FramesOf<kDomain>>(thread, p, cell);
   if (MT_UNLIKELY(how == Freed::kNotYet)) return free_long_way<kDomain>(p);
-  if (kDomain != kRaw && how == Freed::kDone && bins.push(thread, p, cell)) return;
+  if (kDomain != kRaw && how == Freed::kDone && bins.push(p, cell)) return;
   return originals[kDomain].free(originals[kDomain].ctx, p);
 }
 

@@ -47,11 +47,11 @@ struct BlockBins {
     static_assert(memory::PageMap::kApart > kLargest);
     return static_cast<std::uint32_t>(record) - 1 < kLargest;
   }
-  // False if the block must go to its allocator.
-  MT_INLINE bool push(const Thread& thread, void* block, Cell record) noexcept {
+  // False if the block must go to its allocator. Requires: may_use(), as find_lane() has seen.
+  MT_INLINE bool push(void* block, Cell record) noexcept {
     if (MT_UNLIKELY(!is_small(record))) return false;
     Bin& bin = bins[(memory::PageMap::bytes(record) + 15) >> 4];
-    if (bin.room <= 0 || MT_UNLIKELY(!may_use(thread))) return false;
+    if (bin.room <= 0) return false;
     *static_cast<void**>(block) = bin.head;
     bin.head = block;
     bin.room--;

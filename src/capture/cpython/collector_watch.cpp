@@ -2,6 +2,7 @@
 #include "capture/cpython/collector_watch.hpp"
 
 #include "capture/cpython/python_headers.hpp"
+#include "capture/cpython/thread_state.hpp"
 #include "capture/engine.hpp"
 
 namespace malloc_tracer::capture::cpython {
@@ -9,6 +10,7 @@ namespace malloc_tracer::capture::cpython {
 namespace {
 
 void (*on_collected)() noexcept = nullptr;
+PyInterpreterState* interpreter = nullptr;  // whose collector it is
 
 // The lists are switched on at the collection's end, after this: the first event after it switches
 // them off before it counts.
@@ -20,8 +22,8 @@ int traverse(PyObject*, visitproc, void*) {
 }
 
 void on_interrupt() {
-  if (PyInterpreterState_Get()->gc.collecting)
-    return;  // a finalizer's event: the lists are yet to be switched on
+  // A finalizer's event: the lists are yet to be switched on. Another interpreter's: not its lists.
+  if (!runs_in(interpreter) || interpreter->gc.collecting) return;
   engine.interrupted.store(false, std::memory_order_relaxed);
   on_collected();
 }
@@ -32,6 +34,7 @@ PyTypeObject sentinel_type = {};
 
 void watch_collector(void (*collected)() noexcept) noexcept {
   on_collected = collected;
+  interpreter = PyInterpreterState_Get();
   Py_SET_REFCNT(&sentinel_type, 1);
   sentinel_type.tp_name = "malloc_tracer._engine._Sentinel";
   sentinel_type.tp_basicsize = sizeof(PyObject);

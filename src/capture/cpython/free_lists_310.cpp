@@ -6,6 +6,7 @@
 #include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
+#include "capture/cpython/thread_state.hpp"
 #include "capture/cpython/twin_types.hpp"
 
 #if PY_VERSION_HEX >= 0x030a0000 && PY_VERSION_HEX < 0x030d0000
@@ -36,6 +37,9 @@ constexpr int kFirstTuple = 0;
 #endif
 
 PyInterpreterState* interpreter = nullptr;  // while disabled
+
+// After a deallocator: it may have ended the last scope.
+bool may_empty() noexcept { return interpreter != nullptr && runs_in(interpreter); }
 
 void empty_lists() noexcept {
   auto& state = interpreter->list;
@@ -129,7 +133,7 @@ void dealloc_list(PyObject* object) { become_twin(twins[0], object); }
 
 void dealloc_dict(PyObject* object) {
   become_twin(twins[1], object);
-  if (interpreter != nullptr) empty_dict_keys();  // that may have ended the last scope
+  if (may_empty()) empty_dict_keys();
 }
 
 // A type whose deallocator is followed by emptying its list. The async generators' types are not
@@ -153,8 +157,8 @@ Followed followed[] = {
 
 template <int kIndex>
 void dealloc(PyObject* object) {
-  followed[kIndex].original(object);  // may end the last scope
-  if (interpreter != nullptr) followed[kIndex].empty();
+  followed[kIndex].original(object);
+  if (may_empty()) followed[kIndex].empty();
 }
 
 // One item of an async generator leaves one object of each type in its list.

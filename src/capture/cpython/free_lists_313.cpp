@@ -5,6 +5,7 @@
 #include "capture/cpython/collector_watch.hpp"
 #include "capture/cpython/free_lists.hpp"
 #include "capture/cpython/python_headers.hpp"
+#include "capture/cpython/thread_state.hpp"
 
 #if PY_VERSION_HEX >= 0x030d0000 && PY_VERSION_HEX < 0x030e0000
 
@@ -18,6 +19,7 @@ namespace malloc_tracer::capture::cpython {
 namespace {
 
 _Py_object_freelists* lists = nullptr;  // while disabled
+PyInterpreterState* interpreter = nullptr;
 destructor original_slice;
 
 template <class List, class Free>
@@ -70,7 +72,7 @@ void empty_slice() noexcept {
 
 void slice_dealloc(PyObject* object) {
   original_slice(object);  // may end the last scope
-  if (lists != nullptr) empty_slice();
+  if (lists != nullptr && runs_in(interpreter)) empty_slice();
 }
 
 // Off, and empty; no-op while they are enabled.
@@ -95,7 +97,8 @@ void drain_free_lists() noexcept {}  // disable_free_lists does it
 
 void disable_free_lists() noexcept {
   if (lists != nullptr) return;
-  lists = &PyInterpreterState_Get()->object_state.freelists;
+  interpreter = PyInterpreterState_Get();
+  lists = &interpreter->object_state.freelists;
   original_slice = PySlice_Type.tp_dealloc;
   PySlice_Type.tp_dealloc = slice_dealloc;
   apply_free_lists();

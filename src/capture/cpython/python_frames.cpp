@@ -197,28 +197,34 @@ MT_NOINLINE PathId walk_some(Thread& thread, PyThreadState* state, Frame* top) n
 // The stack has changed since the last event, and not by one known call more.
 MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   StackCache& stack = thread.stack;
-  if (stack.thread_state != state) {
-    forget_stack(thread);
-    stack.thread_state = state;
-    thread.foreign = has_other_gil(state);
-    thread.main_state = thread.foreign ? static_cast<const void*>(&thread) : state;
-    thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
-  } else if (!barrier_stands(stack)) {
-    drop_dead_barriers(stack, thread.allocations());
-  }
+  if (!barrier_stands(stack)) drop_dead_barriers(stack, thread.allocations());
   return walk_some(thread, state, top);
 }
 
 }  // namespace
 
 PathId walked_path(Thread& thread, PyThreadState* state) noexcept {
-  Frame* top = state != nullptr ? top_frame(state) : nullptr;
-  if (top == nullptr) return thread.root;  // a thread that Python does not know, or that runs none
-  return walk(thread, state, top);
+  if (state == nullptr) return thread.root;  // a thread that Python does not know
+  meet_state(thread, state);
+  Frame* top = top_frame(state);
+  return top != nullptr ? walk(thread, state, top) : thread.root;
+}
+
+void meet_state(Thread& thread, PyThreadState* state) noexcept {
+  StackCache& stack = thread.stack;
+  if (stack.thread_state == state) return;
+  forget_stack(thread);
+  stack.thread_state = state;
+  thread.foreign = has_other_gil(state);
+  thread.main_state = thread.foreign ? static_cast<const void*>(&thread) : state;
+  thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
 }
 
 void forget_stack(Thread& thread) noexcept {
   StackCache& stack = thread.stack;
+  // Of the thread state too: another may be made at the same address.
+  stack.thread_state = &stack;
+  thread.main_state = &thread;
   stack.known = 0;
   stack.frames[0] = FrameEntry{&stack, 0};
   stack.set_top(0);

@@ -23,6 +23,10 @@ MT_INLINE std::uint32_t node_cache_index(std::uint64_t address, PathId parent) n
          ((1u << StackCache::kNodeCacheBits) - 1);
 }
 
+// The thread runs `state` from now on: its cached stack, if of another, is dropped, and lane[1] is
+// its interpreter's.
+void meet_state(Thread& thread, PyThreadState* state) noexcept;
+
 // Drops what the cache knows of frames and, if code objects have died, of instructions.
 void forget_stack(Thread& thread) noexcept;
 
@@ -163,6 +167,11 @@ MT_INLINE PathId path_in(Thread& thread, PyThreadState* state) noexcept {
 // For the domains whose callers hold the GIL by contract.
 struct AttachedFrames {
   static bool attached(Thread&) noexcept { return true; }
+  MT_INLINE static bool find_lane(Thread& thread, Lane*& lane) noexcept {
+    lane = &engine.main;
+    return !kMayHaveOtherGil || attached_state_nearby() == thread.main_state;
+  }
+  static void meet(Thread& thread) noexcept { meet_state(thread, attached_state()); }
   MT_INLINE static PathId known_path(Thread& thread, bool) noexcept {
     PyThreadState* state = attached_state_nearby();
     return checked(thread, state, known_path_in(thread.stack, state));
@@ -190,6 +199,17 @@ struct CurrentFrames {
 // For everything else that may be called anywhere.
 struct PythonFrames {
   static bool attached(Thread&) noexcept { return is_attached(); }
+  MT_INLINE static bool find_lane(Thread& thread, Lane*& lane) noexcept {
+    if (!is_attached()) {
+      lane = thread.lane[0];
+      return true;
+    }
+    lane = &engine.main;
+    return !kMayHaveOtherGil || attached_state() == thread.main_state;
+  }
+  static void meet(Thread& thread) noexcept {
+    if (is_attached()) meet_state(thread, attached_state());
+  }
   MT_INLINE static PathId known_path(Thread& thread, bool attached) noexcept {
     PyThreadState* state = attached ? attached_state() : own_state();
     return checked(thread, state, known_path_in(thread.stack, state));

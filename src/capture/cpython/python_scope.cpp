@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "capture/checked.hpp"
 #include "capture/cpython/allocator_hooks.hpp"
 #include "capture/cpython/barriers.hpp"
 #include "capture/cpython/code_names.hpp"
@@ -116,7 +117,7 @@ std::string start() {
   learn_free_lists();
   if (!install_native()) return "malloc_tracer cannot hook malloc in this process";
   engine.session_hook = switch_session;
-  engine.is_foreign = [] { return has_other_gil(attached_state()); };
+  check_writers([] { return !has_other_gil(attached_state()); });
   started = true;
   return {};
 }

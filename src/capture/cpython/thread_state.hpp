@@ -65,15 +65,22 @@ MT_INLINE PyThreadState* own_state() noexcept {
 }
 
 // Does the state belong to an interpreter with a GIL of its own? Then its holder is not alone with
-// the main lane.
+// the main lane. While an interpreter is made, its state is current before it has any GIL.
+inline constexpr bool kMayHaveOtherGil = PY_VERSION_HEX >= 0x030c0000;
 inline bool has_other_gil(const PyThreadState* state) noexcept {
 #if PY_VERSION_HEX >= 0x030c0000
   return state != nullptr && state->interp != _PyRuntime.interpreters.main &&
-         state->interp->ceval.own_gil != 0;
+         (state->interp->ceval.own_gil != 0 || state->interp->ceval.gil == nullptr);
 #else
   (void)state;
   return false;
 #endif
+}
+
+// Is it this interpreter's code that the thread runs? A type's deallocator is called by all of
+// them, and may touch what belongs to one only there. Requires a GIL.
+MT_INLINE bool runs_in(const PyInterpreterState* interpreter) noexcept {
+  return attached_state()->interp == interpreter;
 }
 
 }  // namespace malloc_tracer::capture::cpython

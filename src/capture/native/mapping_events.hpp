@@ -55,7 +55,7 @@ void on_unmap(Thread& thread, const Cut& cut) noexcept {
   Busy busy(thread);
   if (!busy) return engine.lose(Lost::kReentered);
   catch_up<Frames>(thread);
-  Lane& lane = *thread.lane[Frames::attached(thread)];
+  Lane& lane = lane_here<Frames>(thread);
   for (int i = 0; i < cut.count; i++) {
     const Piece& piece = cut.pieces[i];
     if (piece.generation != engine.generation) continue;
@@ -79,7 +79,7 @@ void on_remap(Thread& thread, const Cut& cut, Range range) noexcept {
   catch_up<Frames>(thread);
   const Piece& piece = cut.pieces[0];
   bool attached = Frames::attached(thread);
-  Lane& lane = *thread.lane[attached];
+  Lane& lane = lane_here<Frames>(thread);
   std::uint32_t account = mapping_account<Frames>(thread, attached, range.end - range.begin);
   Held before{0, 0};
   if (piece.generation == engine.generation) before = release_account(piece.account, cut.bytes(0));

@@ -57,6 +57,11 @@ struct ManualFrames {
     return walked == (current != 0 ? current : thread.root) ? walked : 0;
   }
   static void refresh(Thread&) noexcept { refreshes++, walked = 0; }
+  static bool find_lane(Thread& thread, Lane*& lane) noexcept {
+    lane = thread.lane[attached(thread)];
+    return true;
+  }
+  static void meet(Thread&) noexcept {}
   static bool ours(Thread&, bool, std::uint64_t, Allocator) noexcept { return own; }
 };
 

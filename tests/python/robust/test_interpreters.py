@@ -137,6 +137,35 @@ interpreters.destroy(others[1])
     assert output == "600000 True\n30000 True\n570000 True\n"
 
 
+# What dies here goes to lists of the interpreter's own, which our deallocators and the collector's watch empty.
+FREE_LISTS = """
+import gc
+s = list(range(10))
+for i in range(50_000):
+    d = {i: 1, "a": 2}
+    d = {}
+    s[0:3], s[i % 7:8]
+    if i % 2000 == 0: gc.collect()
+"""
+
+
+@pytest.mark.parametrize("kind", ["shared", "own"])
+def test_interpreters_that_use_their_free_lists_in_parallel(kind):
+    output = interpreters(f"""
+code = {FREE_LISTS!r}
+others = [make({kind!r}) for _ in range(2)]
+threads = [threading.Thread(target=run, args=(other, code)) for other in others]
+handle.enter()
+for thread in threads: thread.start()
+exec(code)
+for thread in threads: thread.join()
+handle.leave()
+check(result_of(handle))
+print("end")
+""")
+    assert output == "end\n"
+
+
 @pytest.mark.parametrize("kind", ["shared", "own"])
 def test_the_other_interpreter_is_there_when_python_ends_with_a_scope_open(kind):
     output = interpreters(f"""
