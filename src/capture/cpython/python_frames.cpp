@@ -12,20 +12,24 @@ namespace {
 // The path of frames[index] = `frame` where it is now, looked up or made.
 MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept;
 
-// The scopes whose own frame this is, in the order they were opened: a marker before the frame, or
-// after it.
+// One marker for all scopes whose own frame this is, before the frame or after it.
 PathId with_markers(const Thread& thread, PathId path, const Frame* frame,
                     bool inclusive) noexcept {
-  for (std::uint32_t i = 0; i < thread.activation_count; i++) {
-    const Activation& activation = thread.activations[i];
-    if (activation.frame != frame || activation.inclusive != inclusive ||
-        activation.code != code_of(frame))
-      continue;
-    PathId marked = engine.tree.child(path, PathKey{KeyKind::kMarker, activation.scope, 0});
-    if (marked == 0) engine.lose(Lost::kPathTableFull);
-    path = marked != 0 ? marked : path;
-  }
-  return path;
+  auto each = [&](auto visit) {
+    for (std::uint32_t i = 0; i < thread.activation_count; i++) {
+      const Activation& activation = thread.activations[i];
+      if (activation.frame == frame && activation.inclusive == inclusive &&
+          activation.code == code_of(frame))
+        visit(activation.scope);
+    }
+  };
+  std::uint32_t count = 0;
+  each([&](ScopeId) { count++; });
+  if (count == 0) return path;
+  PathId marked = engine.tree.marked(
+      path, count, [&](ScopeId* scopes) { each([&](ScopeId scope) { *scopes++ = scope; }); });
+  if (marked == 0) engine.lose(Lost::kPathTableFull);
+  return marked != 0 ? marked : path;
 }
 
 // Nothing is cached: the place of a frame holds what no thread state calls its frame, not even one
