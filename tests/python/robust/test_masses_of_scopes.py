@@ -83,7 +83,7 @@ def test_1000_scopes_open_at_once():
 
 
 def test_3000_scopes_of_one_frame_that_end_in_the_order_they_began():
-    """Each end changes the frame's path: with a marker for each scope, 4.5 million nodes would overflow the call tree."""
+    """Each end changes the frame's path: with a marker for each scope 4.5 million nodes would overflow the tree."""
     handles = [_engine.ScopeHandle(str(i), True) for i in range(3000)]
     for handle in handles:
         handle.enter()
