@@ -70,6 +70,7 @@ struct StackCache {
   PathEntry* paths = nullptr;
   NodeCacheEntry* cache = nullptr;
   std::uint32_t barrier_count = 0;
+  bool cut = false;             // frames are missing, or were since the cache was empty
   bool armed = false;           // the next frame may make a barrier: the chunk limit is lowered
   bool constructing = false;    // a barrier may be what the event at hand is for, ...
   bool arguments_made = false;  // ... see cpython/constructor_calls.hpp
