@@ -2,10 +2,14 @@
 // A library that allocates as it is loaded, and frees as it is unloaded.
 #include <stdlib.h>
 
+#ifndef BLOCKS
+#define BLOCKS 1000
+#endif
+static const volatile int blocks = BLOCKS;  // so that the loader finds the same to do without any
 static void *kept[1000];
 __attribute__((constructor)) static void begin(void) {
-  for (int i = 0; i < 1000; i++) kept[i] = malloc(1000);
+  for (int i = 0; i < blocks; i++) kept[i] = malloc(1000);
 }
 __attribute__((destructor)) static void end(void) {
-  for (int i = 0; i < 1000; i++) free(kept[i]);
+  for (int i = 0; i < blocks; i++) free(kept[i]);
 }

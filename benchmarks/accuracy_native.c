@@ -157,7 +157,8 @@ static void unmap_place(int count, long bytes) {
   if (munmap(place, count * bytes) != 0) abort();
 }
 
-// ACCURACY_FOLDER has native_helper.c as a library of its own, and accuracy_constructor.c.
+// ACCURACY_FOLDER has native_helper.c as a library of its own, and accuracy_constructor.c with a constructor that allocates or does
+// nothing.
 static void *library;
 static void load(const char *path) {
   library = dlopen(path, RTLD_NOW);
@@ -178,6 +179,16 @@ static void load_constructor(int count, long bytes) {
   (void)bytes;
   load(ACCURACY_FOLDER "/accuracy_constructor.so");
 }
+static void load_helper(int count, long bytes) {
+  (void)count;
+  (void)bytes;
+  load(ACCURACY_FOLDER "/native_helper.so");
+}
+static void load_idle_constructor(int count, long bytes) {
+  (void)count;
+  (void)bytes;
+  load(ACCURACY_FOLDER "/idle_for_constructor.so");
+}
 static void unload(int count, long bytes) {
   (void)count;
   (void)bytes;
@@ -191,7 +202,7 @@ static void unload(int count, long bytes) {
   X(free_python) X(keep_new) X(delete_all) X(keep_malloc_without_the_gil) X(race_of_reallocs) X(thread_exits) \
   X(keep_mapping) X(drop_mapping) X(cut_mapping) X(remap_mapping) X(unmap_wrongly) X(make_place) X(fill_place) \
   X(unmap_place) X(forks) X(load_and_call) X(free_and_unload) \
-  X(load_constructor) X(unload)
+  X(load_constructor) X(load_idle_constructor) X(load_helper) X(unload)
 
 #define WRAPPER(name) \
   static PyObject *call_##name(PyObject *self, PyObject *const *arguments, Py_ssize_t count) { \

@@ -10,9 +10,9 @@ import os
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Optional
 
-Numbers = list[int | None]
+Numbers = list[Optional[int]]
 Run = Callable[[], Any]
 
 
@@ -23,7 +23,7 @@ def ours(run: Run, programs_file: str) -> Numbers:
     with scope:
         run()
     trace = scope.trace
-    if trace.lost:
+    if any("3.9 cannot switch its free lists off" not in what for what in trace.lost):
         raise SystemExit(f"lost: {trace.lost}")
     return [trace.live_bytes, trace.live_count, trace.peak_bytes, trace.allocated_count]
 

@@ -18,7 +18,8 @@ python_tests() {
   MALLOC_TRACER_BUILD=build/test/cmake-$1 timeout 900 "build/test/venv-$1/bin/pytest" -q -p no:cacheprovider "${@:2}"
 }
 
-# The whole suite in a build that compares every call path and every record with a slow, plain way.
+# The whole suite in a build that compares every call path and every record with a slow, plain way, and then ten million events of
+# programs that are hard on call paths.
 checked_tests() {
   local build=build/test/checked-$1 venv=build/test/venv-$1
   "$venv/bin/python" -m pip install --quiet nanobind
@@ -29,7 +30,9 @@ checked_tests() {
   mkdir "$build/python"
   cp -r python/malloc_tracer "$build/python/"
   cp "$build"/bindings/_engine*.so "$build/python/malloc_tracer/"
-  PYTHONPATH=$PWD/$build/python timeout 900 "$venv/bin/pytest" -q -p no:cacheprovider --ignore=tests/python/robust
+  export PYTHONPATH=$PWD/$build/python
+  timeout 1800 "$venv/bin/pytest" -q -p no:cacheprovider
+  timeout 1800 "$venv/bin/python" tests/python/hazards.py --events 10000000
 }
 
 # examples_with PYTHON: its output goes to $logs.

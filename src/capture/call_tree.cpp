@@ -7,7 +7,8 @@ bool CallTree::start() noexcept {
   constexpr std::uint32_t kLeast = 1u << 12;
   return nodes_.reserve(kMaxPaths, kLeast, 64) &&
          last_accounts_.reserve(nodes_.capacity() << kPlaceShift, kLeast) &&
-         codes_.reserve(kMaxCodes, kLeast) && path_index_.start() && code_index_.start();
+         codes_.reserve(kMaxCodes, kLeast) && path_index_.start() && code_index_.start() &&
+         sets_.start(kLeast);
 }
 
 MT_COLD PathId CallTree::child(PathId parent, PathKey key) noexcept {
@@ -43,6 +44,7 @@ void CallTree::clear() noexcept {
   }
   path_index_.clear();
   code_index_.clear();
+  sets_.clear();
   last_accounts_.clear(path_top_ << kPlaceShift);
   path_top_ = 1;
   code_top_ = 1;

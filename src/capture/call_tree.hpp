@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "capture/scope_sets.hpp"
 #include "memory/block_pool.hpp"
 #include "memory/compiler.hpp"
 #include "memory/id_index.hpp"
@@ -11,10 +12,10 @@
 #include "snapshot/snapshot.hpp"
 
 // The interned call paths: path = {parent, key}, one tree for each thread's bottom, independent of
-// scopes. A *marker* key stands just before (or after) a scope's own frame, so a scope's trace can
-// drop what lies outside. A frame's key is {code id, offset}: code objects are copied when first
-// seen and get a new id when one dies and its address comes back, so a key never changes its
-// meaning and paths outlive scopes.
+// scopes. A *marker* key stands just before (or after) the own frame of a scope, or of several, so
+// a scope's trace can drop what lies outside. A frame's key is {code id, offset}: code objects are
+// copied when first seen and get a new id when one dies and its address comes back, so a key never
+// changes its meaning and paths outlive scopes.
 //
 // Thread safety: interning takes the lock; published nodes never change. Hook safe.
 namespace malloc_tracer::capture {
@@ -31,11 +32,11 @@ constexpr snapshot::Allocator allocator_of(PlaceId place) noexcept {
   return static_cast<snapshot::Allocator>(place & ((1u << kPlaceShift) - 1));
 }
 
-enum class KeyKind : std::uint32_t { kFrame = 0, kMarker = 1, kThread = 2 };
+enum class KeyKind : std::uint32_t { kFrame = 0, kMarker = 1, kThread = 2, kMarkerOfSet = 3 };
 
 struct PathKey {
   KeyKind kind;
-  std::uint32_t id;      // code, scope or thread serial
+  std::uint32_t id;      // code, scope, thread serial or set of scopes
   std::uint32_t offset;  // of the instruction, in bytes
 
   std::uint64_t packed() const noexcept {
@@ -73,6 +74,10 @@ class CallTree {
   // The child of `parent` with `key`; 0 if the table is full. The overload that copies a code
   // object is in cpython/.
   PathId child(PathId parent, PathKey key) noexcept;
+  // The child of `parent` that marks the next frame as the own one of `count` scopes, which `fill`
+  // writes; 0 if a table is full.
+  template <class Fill>
+  PathId marked(PathId parent, std::uint32_t count, Fill fill) noexcept;
   // The id of a living code object, made by `describe(entry, pool)` if it is new; 0 if the table is
   // full.
   template <class Describe>
@@ -83,12 +88,16 @@ class CallTree {
 
   const PathNode& node(PathId path) const noexcept { return nodes_[path]; }
   const CodeEntry& code(std::uint32_t id) const noexcept { return codes_[id]; }
+  bool marks(const PathNode& node, ScopeId scope) const noexcept {
+    if (node.kind() == KeyKind::kMarker) return node.id() == scope;
+    return node.kind() == KeyKind::kMarkerOfSet && sets_.has(node.id(), scope);
+  }
   // The account the place used last, of whatever window; 0: none.
   std::uint32_t& last_account(PlaceId place) const noexcept { return last_accounts_[place]; }
   std::uint32_t path_count() const noexcept { return path_top_; }
   // More than half full of paths that may all be dead: worth starting over when no scope is open.
   bool worn() const noexcept {
-    return path_top_ > nodes_.capacity() / 2 || code_top_ > codes_.capacity() / 2;
+    return path_top_ > nodes_.capacity() / 2 || code_top_ > codes_.capacity() / 2 || sets_.worn();
   }
   // Forgets everything. Requires: no scope open, the world stopped, every thread's stack cache
   // dropped.
@@ -109,8 +118,22 @@ class CallTree {
   memory::ReservedArray<CodeEntry> codes_;
   memory::IdIndex path_index_, code_index_;
   memory::BlockPool texts_;
+  ScopeSets sets_;
   std::uint32_t path_top_ = 1, code_top_ = 1;
 };
+
+template <class Fill>
+PathId CallTree::marked(PathId parent, std::uint32_t count, Fill fill) noexcept {
+  if (count == 1) {
+    ScopeId scope;
+    fill(&scope);
+    return child(parent, PathKey{KeyKind::kMarker, scope, 0});
+  }
+  lock_.lock();
+  std::uint32_t set = sets_.id_of(count, fill);
+  lock_.unlock();
+  return set != 0 ? child(parent, PathKey{KeyKind::kMarkerOfSet, set, 0}) : 0;
+}
 
 template <class Describe>
 std::uint32_t CallTree::code_id(const void* code, Describe describe) noexcept {

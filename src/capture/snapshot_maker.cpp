@@ -170,9 +170,10 @@ class Maker {
     }
   }
 
-  // The marker of another scope changes nothing here. A path may have very many.
+  // The marker of other scopes changes nothing here.
   bool is_foreign_marker(const PathNode& node) const {
-    return node.kind() == KeyKind::kMarker && node.id() != scope_;
+    bool marker = node.kind() == KeyKind::kMarker || node.kind() == KeyKind::kMarkerOfSet;
+    return marker && !engine.tree.marks(node, scope_);
   }
 
   // The node of a path, cut at this scope's marker; all its ancestors get theirs on the way.
@@ -196,6 +197,7 @@ class Maker {
       case KeyKind::kThread:
         return Spot{0, thread_index(node.id())};
       case KeyKind::kMarker:
+      case KeyKind::kMarkerOfSet:
         return Spot{0, parent.thread};
       case KeyKind::kFrame:
         break;

@@ -80,6 +80,7 @@ struct StackCache {
   PathEntry* paths = nullptr;
   NodeCacheEntry* cache = nullptr;
   std::uint32_t barrier_count = 0;
+  bool cut = false;            // frames are missing, or were since the cache was empty
   bool armed = false;          // the next frame may make a barrier: the chunk limit is lowered
   std::uint64_t armed_at = 0;  // allocations of the thread before that
   const void* armed_by = nullptr;

@@ -52,6 +52,7 @@ struct Module {
   const void* relocations[2];
   std::size_t relocation_counts[2];
   std::uintptr_t read_only_begin, read_only_end;
+  int symbol_protection;  // of the pages that hold `symbols`
 
   bool contains(std::uintptr_t address) const noexcept { return address - begin < end - begin; }
 };
@@ -75,6 +76,10 @@ bool is_loaded_fully(const Module& module) noexcept;
 // The function that the module defines under the name, whatever its version; nullptr if it defines
 // none.
 void* find_function(const Module& module, const char* name) noexcept;
+
+// From now on the loader takes `other` for what the module defines under the name where that was
+// `function`, in all versions of the name; false if the system does not let us.
+bool redirect(const Module& module, const char* name, void* function, void* other) noexcept;
 
 // Calls `visit` for every pointer in the module that the loader filled with the address of a named
 // symbol.

@@ -12,20 +12,24 @@ namespace {
 // The path of frames[index] = `frame` where it is now, looked up or made.
 MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* frame) noexcept;
 
-// The scopes whose own frame this is, in the order they were opened: a marker before the frame, or
-// after it.
+// One marker for all scopes whose own frame this is, before the frame or after it.
 PathId with_markers(const Thread& thread, PathId path, const Frame* frame,
                     bool inclusive) noexcept {
-  for (std::uint32_t i = 0; i < thread.activation_count; i++) {
-    const Activation& activation = thread.activations[i];
-    if (activation.frame != frame || activation.inclusive != inclusive ||
-        activation.code != code_of(frame))
-      continue;
-    PathId marked = engine.tree.child(path, PathKey{KeyKind::kMarker, activation.scope, 0});
-    if (marked == 0) engine.lose(Lost::kPathTableFull);
-    path = marked != 0 ? marked : path;
-  }
-  return path;
+  auto each = [&](auto visit) {
+    for (std::uint32_t i = 0; i < thread.activation_count; i++) {
+      const Activation& activation = thread.activations[i];
+      if (activation.frame == frame && activation.inclusive == inclusive &&
+          activation.code == code_of(frame))
+        visit(activation.scope);
+    }
+  };
+  std::uint32_t count = 0;
+  each([&](ScopeId) { count++; });
+  if (count == 0) return path;
+  PathId marked = engine.tree.marked(
+      path, count, [&](ScopeId* scopes) { each([&](ScopeId scope) { *scopes++ = scope; }); });
+  if (marked == 0) engine.lose(Lost::kPathTableFull);
+  return marked != 0 ? marked : path;
 }
 
 // Nothing is cached: the place of a frame holds what no thread state calls its frame, not even one
@@ -113,6 +117,13 @@ MT_NOINLINE PathId node_long_way(Thread& thread, std::uint64_t index, Frame* fra
   return with_markers(thread, plain_node(stack, before, frame), frame, false);
 }
 
+// The path will lack frames: the outermost, or those above the newest barrier. What allocates is in
+// it, so lines keep their numbers.
+MT_COLD void cut(StackCache& stack) noexcept {
+  engine.lose(Lost::kStackCut);
+  stack.cut = true;
+}
+
 // Keeps what is equal from the base (or the newest live barrier) up and rebuilds the rest.
 MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) noexcept {
   StackCache& stack = thread.stack;
@@ -123,7 +134,7 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   bool at_barrier = false;
   for (Frame* frame = top; frame != nullptr; frame = frame->previous) {
     if (count == stack.scratch.capacity()) {
-      engine.lose(Lost::kStackCut);
+      cut(stack);
       break;
     }
     seen[count++] = frame;
@@ -140,7 +151,10 @@ MT_NOINLINE PathId walk_all(Thread& thread, PyThreadState* state, Frame* top) no
   }
   std::uint64_t total = base + count;
   auto frame_at = [&](std::uint64_t i) { return seen[total - 1 - i]; };
-  if (total > stack.frame_pages.capacity()) total = stack.frame_pages.capacity();
+  if (total > stack.frame_pages.capacity()) {
+    cut(stack);
+    total = stack.frame_pages.capacity();
+  }
   while (cached && index < total && index <= stack.top &&
          stack.frames[index].frame == frame_at(index) &&
          stack.frames[index].address == instruction_of(frame_at(index))) {
@@ -226,6 +240,7 @@ void forget_stack(Thread& thread) noexcept {
   stack.thread_state = &stack;
   thread.main_state = &thread;
   stack.known = 0;
+  stack.cut = false;
   stack.frames[0] = FrameEntry{&stack, 0};
   stack.set_top(0);
   no_barrier(stack);
@@ -235,17 +250,39 @@ void forget_stack(Thread& thread) noexcept {
   thread.code_epoch = epoch;
 }
 
+namespace {
+
+// A walk from scratch at every event of a deep recursion would take the square of its depth. So
+// above kDeep frames most walks end kInner frames down, at what is known of the path there, and
+// only every so many go to the end that a walk is kInner frames long on average.
+constexpr std::uint64_t kDeep = 2'000, kInner = 1'000;
+
+bool may_end_early(const StackCache& stack) noexcept {
+  return stack.top > kDeep && checks.paths % (stack.top / kInner) != 0;
+}
+
+}  // namespace
+
 PathId checked_path(Thread& thread, const PyThreadState* state, PathId got) noexcept {
   // Never while the cache may be out of date: then the event goes the long way and asks again.
-  if (state == nullptr || top_frame(state) == nullptr || thread.window < kFirstWindow) return got;
-  auto** seen = const_cast<Frame**>(reinterpret_cast<const Frame**>(thread.stack.scratch.data()));
+  StackCache& stack = thread.stack;
+  if (state == nullptr || top_frame(state) == nullptr || thread.window < kFirstWindow || stack.cut)
+    return got;
+  auto** seen = const_cast<Frame**>(reinterpret_cast<const Frame**>(stack.scratch.data()));
   std::uint64_t count = 0;
-  for (Frame* frame = top_frame(state); frame != nullptr && count < thread.stack.scratch.capacity();
+  PathId path = thread.root;
+  bool early = may_end_early(stack);
+  for (Frame* frame = top_frame(state); frame != nullptr && count < stack.scratch.capacity();
        frame = frame->previous) {
+    if (early && count == kInner) {
+      std::uint64_t index = stack.top - kInner;
+      if (stack.frames[index].frame != frame) __builtin_trap();
+      path = stack.paths[index].node;
+      break;
+    }
     seen[count++] = frame;
     if (is_stop(thread, frame)) break;
   }
-  PathId path = thread.root;
   while (count != 0) {
     const Frame* frame = seen[--count];
     path = with_markers(thread, path, frame, true);

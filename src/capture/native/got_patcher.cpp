@@ -223,6 +223,15 @@ bool find_in_module(const Module& module, void*) noexcept {
   return true;
 }
 
+bool redirect_in_module(const Module& module, void*) noexcept {
+  for (int i = 0; i < kFunctionCount; i++) {
+    if (void* function = entries(real)[i];
+        module.contains(reinterpret_cast<std::uintptr_t>(function)))
+      platform::redirect(module, patcher.names[i].symbol, function, stub_of(i));
+  }
+  return true;
+}
+
 }  // namespace
 
 bool find_real_functions(const FunctionName* names) noexcept {
@@ -240,6 +249,8 @@ bool find_real_functions(const FunctionName* names) noexcept {
          patcher.seen[1].reserve(kMaxModules, kLeast) &&
          patcher.lazy.reserve(kMaxLazySlots, kLeast);
 }
+
+void redirect_real_functions() noexcept { platform::each_module(redirect_in_module, nullptr); }
 
 void patcher_after_fork() noexcept { patcher.at_work.store(false, std::memory_order_relaxed); }
 

@@ -6,7 +6,7 @@
 #include "capture/native/functions.hpp"
 
 // Makes calls of hooked functions go through our stubs, by writing the slots of every loaded
-// module. A module is looked at once; later looks only ask whether modules have come or gone.
+// module, and the addresses by which the loader knows the functions. A module is looked at once; later looks only ask whether modules have come or gone.
 //
 // A slot is written only if it leads to the very function that `real` names, so that a module bound
 // to an allocator of its own (a bundled one, RTLD_DEEPBIND) keeps it. Left alone are also: our own
@@ -24,6 +24,10 @@ struct FunctionName {
 // Finds the real functions in the order of the link map. `names` has kFunctionCount entries and
 // lives on. False if there is no malloc.
 bool find_real_functions(const FunctionName* names) noexcept;
+
+// Has the loader take our stubs for the real functions in whatever it binds from now on: a new
+// module's slots lead to them before its constructors run. Requires: the stubs lead somewhere.
+void redirect_real_functions() noexcept;
 
 // Patches modules not seen yet. Requires: `inside` is set, so that a signal handler in the middle
 // of this does not wait for it.

@@ -144,6 +144,7 @@ bool install_hooks(const Functions& hooks, std::span<const ExtraFunction> extra)
   mt_native_real_dlopen = reinterpret_cast<void*>(real.dlopen);
   mt_native_active = real;
   state.installed = true;
+  redirect_real_functions();
   rescan_modules();
   return true;
 }

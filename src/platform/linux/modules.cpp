@@ -81,6 +81,19 @@ void read_dynamic(Module& module) noexcept {
   }
 }
 
+// How the segment that holds the address is mapped.
+int protection_of(const dl_phdr_info& info, const void* address) noexcept {
+  auto offset = reinterpret_cast<std::uintptr_t>(address) - info.dlpi_addr;
+  for (const Header* header = info.dlpi_phdr; header != info.dlpi_phdr + info.dlpi_phnum;
+       header++) {
+    if (header->p_type != PT_LOAD || offset - header->p_vaddr >= header->p_memsz) continue;
+    return ((header->p_flags & PF_R) != 0 ? PROT_READ : 0) |
+           ((header->p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
+           ((header->p_flags & PF_X) != 0 ? PROT_EXEC : 0);
+  }
+  return PROT_READ;
+}
+
 // False for what is no ordinary module.
 bool read_module(const dl_phdr_info& info, Module& module) noexcept {
   module = Module{};
@@ -105,6 +118,7 @@ bool read_module(const dl_phdr_info& info, Module& module) noexcept {
   bool kernel = getauxval(AT_SYSINFO_EHDR) != 0 && module.contains(getauxval(AT_SYSINFO_EHDR));
   if (module.dynamic == nullptr || loader || kernel) return false;
   read_dynamic(module);
+  module.symbol_protection = protection_of(info, module.symbols);
   return module.symbols != nullptr && module.strings != nullptr;
 }
 
@@ -162,9 +176,11 @@ bool is_named(const Module& module, const Symbol& symbol, const char* name) noex
          std::strcmp(module.strings + symbol.st_name, name) == 0;
 }
 
+// Visits the module's functions of that name, one for each version, until `visit` returns true.
 // Layout: bucket count, index of the first symbol, size of the bloom filter, its shift; filter,
 // buckets, chains.
-const Symbol* find_by_gnu_hash(const Module& module, const char* name) noexcept {
+template <class Visit>
+void each_in_gnu_hash(const Module& module, const char* name, Visit visit) noexcept {
   const auto* symbols = static_cast<const Symbol*>(module.symbols);
   const std::uint32_t* table = module.gnu_hash;
   std::uint32_t bucket_count = table[0], first = table[1];
@@ -174,16 +190,19 @@ const Symbol* find_by_gnu_hash(const Module& module, const char* name) noexcept 
   std::uint32_t hash = 5381;
   for (const char* c = name; *c != '\0'; c++) hash = hash * 33 + static_cast<unsigned char>(*c);
   std::uint32_t index = bucket_count != 0 ? buckets[hash % bucket_count] : 0;
-  if (index < first) return nullptr;
+  if (index < first) return;
   for (;; index++) {
     std::uint32_t entry = chains[index - first];
-    if ((entry | 1) == (hash | 1) && is_named(module, symbols[index], name)) return &symbols[index];
-    if ((entry & 1) != 0) return nullptr;
+    if ((entry | 1) == (hash | 1) && is_named(module, symbols[index], name) &&
+        visit(symbols[index]))
+      return;
+    if ((entry & 1) != 0) return;
   }
 }
 
 // Layout: bucket count, chain count, buckets, chains.
-const Symbol* find_by_sysv_hash(const Module& module, const char* name) noexcept {
+template <class Visit>
+void each_in_sysv_hash(const Module& module, const char* name, Visit visit) noexcept {
   const auto* symbols = static_cast<const Symbol*>(module.symbols);
   const std::uint32_t* table = module.sysv_hash;
   std::uint32_t hash = 0;
@@ -191,24 +210,55 @@ const Symbol* find_by_sysv_hash(const Module& module, const char* name) noexcept
     hash = (hash << 4) + static_cast<unsigned char>(*c);
     hash = (hash ^ ((hash & 0xf0000000) >> 24)) & 0x0fffffff;
   }
-  if (table[0] == 0) return nullptr;
+  if (table[0] == 0) return;
   const std::uint32_t* chains = table + 2 + table[0];
   for (std::uint32_t index = table[2 + hash % table[0]]; index != 0; index = chains[index]) {
-    if (is_named(module, symbols[index], name)) return &symbols[index];
+    if (is_named(module, symbols[index], name) && visit(symbols[index])) return;
   }
-  return nullptr;
+}
+
+template <class Visit>
+void each_of_name(const Module& module, const char* name, Visit visit) noexcept {
+  if (module.gnu_hash != nullptr) {
+    each_in_gnu_hash(module, name, visit);
+  } else if (module.sysv_hash != nullptr) {
+    each_in_sysv_hash(module, name, visit);
+  }
+}
+
+// Stores into memory of the module that is mapped with `protection`.
+bool store(std::uintptr_t* place, std::uintptr_t value, int protection) noexcept {
+  void* page = reinterpret_cast<void*>(page_start(reinterpret_cast<std::uintptr_t>(place)));
+  bool read_only = (protection & PROT_WRITE) == 0;
+  if (read_only && mprotect(page, page_bytes(), protection | PROT_WRITE) != 0) return false;
+  __atomic_store_n(place, value, __ATOMIC_RELEASE);
+  if (read_only) mprotect(page, page_bytes(), protection);
+  return true;
 }
 
 }  // namespace
 
 void* find_function(const Module& module, const char* name) noexcept {
-  const Symbol* found = nullptr;
-  if (module.gnu_hash != nullptr) {
-    found = find_by_gnu_hash(module, name);
-  } else if (module.sysv_hash != nullptr) {
-    found = find_by_sysv_hash(module, name);
-  }
-  return found != nullptr ? reinterpret_cast<void*>(module.base + found->st_value) : nullptr;
+  void* found = nullptr;
+  each_of_name(module, name, [&](const Symbol& symbol) {
+    found = reinterpret_cast<void*>(module.base + symbol.st_value);
+    return true;
+  });
+  return found;
+}
+
+bool redirect(const Module& module, const char* name, void* function, void* other) noexcept {
+  int saved = errno;
+  bool done = true;
+  each_of_name(module, name, [&](const Symbol& symbol) {
+    if (module.base + symbol.st_value != reinterpret_cast<std::uintptr_t>(function)) return false;
+    auto* place = const_cast<std::uintptr_t*>(&symbol.st_value);
+    std::uintptr_t value = reinterpret_cast<std::uintptr_t>(other) - module.base;
+    done = store(place, value, module.symbol_protection) && done;
+    return false;
+  });
+  errno = saved;
+  return done;
 }
 
 void each_slot(const Module& module, SlotVisitor visit, void* cookie) noexcept {
@@ -230,14 +280,12 @@ void each_slot(const Module& module, SlotVisitor visit, void* cookie) noexcept {
 
 bool write_slot(const Module& module, void** slot, void* value) noexcept {
   int saved = errno;
-  std::uintptr_t start = page_start(reinterpret_cast<std::uintptr_t>(slot));
-  void* page = reinterpret_cast<void*>(start);
+  auto address = reinterpret_cast<std::uintptr_t>(slot), start = page_start(address);
   bool read_only = start >= module.read_only_begin && start < module.read_only_end;
-  bool writable = !read_only || mprotect(page, page_bytes(), PROT_READ | PROT_WRITE) == 0;
-  if (writable) __atomic_store_n(slot, value, __ATOMIC_RELEASE);
-  if (read_only && writable) mprotect(page, page_bytes(), PROT_READ);
+  bool written = store(reinterpret_cast<std::uintptr_t*>(slot),
+                       reinterpret_cast<std::uintptr_t>(value), read_only ? PROT_READ : PROT_WRITE);
   errno = saved;
-  return writable;
+  return written;
 }
 
 std::size_t page_bytes() noexcept {

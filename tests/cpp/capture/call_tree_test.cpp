@@ -73,6 +73,43 @@ TEST_F(CallTreeTest, ANodeSaysItsKeyAndItsParent) {
   EXPECT_EQ(tree_.node(f).parent, mark);
 }
 
+TEST_F(CallTreeTest, OneMarkerStandsForAllScopesOfAFrame) {
+  const auto marked = [&](std::vector<ScopeId> scopes) {
+    const auto fill = [&](ScopeId* to) { std::copy(scopes.begin(), scopes.end(), to); };
+    return tree_.marked(1, static_cast<std::uint32_t>(scopes.size()), fill);
+  };
+  const PathId one = marked({3}), three = marked({9, 3, 70'000}), two = marked({9, 3});
+  EXPECT_EQ(marked({70'000, 3, 9}), three);
+  EXPECT_EQ(tree_.path_count(), 4u);
+  const auto marks = [&](PathId path) {
+    std::vector<ScopeId> scopes;
+    for (const ScopeId scope : {1u, 3u, 9u, 70'000u}) {
+      if (tree_.marks(tree_.node(path), scope)) scopes.push_back(scope);
+    }
+    return scopes;
+  };
+  EXPECT_EQ(marks(one), (std::vector<ScopeId>{3}));
+  EXPECT_EQ(marks(two), (std::vector<ScopeId>{3, 9}));
+  EXPECT_EQ(marks(three), (std::vector<ScopeId>{3, 9, 70'000}));
+  EXPECT_EQ(marks(tree_.child(one, frame(3, 0))), std::vector<ScopeId>{});
+  tree_.clear();
+  const PathId other = marked({8, 7});
+  EXPECT_EQ(marks(other), std::vector<ScopeId>{});
+}
+
+TEST_F(CallTreeTest, WithoutRoomForASetThereIsNoMarker) {
+  const auto marked = [&](ScopeId first, ScopeId second) {
+    return tree_.marked(1, 2, [&](ScopeId* to) { to[0] = first, to[1] = second; });
+  };
+  ASSERT_FALSE(tree_.worn());
+  for (ScopeId i = 1; i < ScopeSets::kMaxSets; i++) ASSERT_NE(marked(0, i), 0u) << i;
+  EXPECT_TRUE(tree_.worn());
+  EXPECT_EQ(marked(0, ScopeSets::kMaxSets), 0u);
+  tree_.clear();
+  EXPECT_FALSE(tree_.worn());
+  EXPECT_NE(marked(0, ScopeSets::kMaxSets), 0u);
+}
+
 TEST_F(CallTreeTest, ANewPathHasNoAccountForAnyAllocator) {
   const PathId path = tree_.child(0, frame(1, 0));
   for (PlaceId place = path << kPlaceShift; place < (path + 1) << kPlaceShift; place++) {

@@ -81,10 +81,13 @@ inline std::uint32_t code_of(const std::string& function) {
 inline PathId call(PathId from, const std::string& function, std::uint32_t offset = 0) {
   return engine.tree.child(from, PathKey{KeyKind::kFrame, code_of(function), offset});
 }
-// The scope's own frame comes next.
-inline PathId marker(PathId from, ScopeRef scope) {
-  return engine.tree.child(from, PathKey{KeyKind::kMarker, scope.id, 0});
+// The scopes' own frame comes next.
+inline PathId marker(PathId from, const std::vector<ScopeRef>& scopes) {
+  return engine.tree.marked(from, static_cast<std::uint32_t>(scopes.size()), [&](ScopeId* to) {
+    for (const ScopeRef& scope : scopes) *to++ = scope.id;
+  });
 }
+inline PathId marker(PathId from, ScopeRef scope) { return marker(from, std::vector{scope}); }
 
 inline void* address(std::uint64_t block) {
   return reinterpret_cast<void*>(0x5000'0000'0000 + block * 64);

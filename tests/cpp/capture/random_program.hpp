@@ -138,9 +138,11 @@ class RandomProgram {
     const std::map<int, int> depths = beginnings(t);
     PathId path = t.program->bottom();
     for (int d = 0; d < static_cast<int>(t.frames.size()); d++) {
+      std::vector<ScopeRef> here;
       for (const auto& [scope, depth] : depths) {
-        if (depth == d) path = marker(path, open_.at(scope));
+        if (depth == d) here.push_back(open_.at(scope));
       }
+      if (!here.empty()) path = marker(path, here);
       const int frame = t.frames[static_cast<std::size_t>(d)];
       path = call(path, function(frame), offset(frame));
     }

@@ -46,6 +46,19 @@ TEST(Modules, NotFoundIsNoEvent) {
   EXPECT_EQ(numbers("nothing_found"), "");
 }
 
+TEST(Modules, ConstructorsAreSeen) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(numbers("with_constructors"),
+            "malloc allocated 2/200 freed 2/200 live 0/0 peak 1/100 temporary 0 reallocated 0\n"
+            "new allocated 2/8 freed 2/8 live 0/0 peak 1/4 temporary 0 reallocated 0\n");
+}
+
+TEST(Modules, FunctionsFoundByNameAreSeen) {
+  SKIP_IF_SANITIZED();
+  EXPECT_EQ(numbers("found_by_name"),
+            "malloc allocated 1/12 freed 1/12 live 0/0 peak 1/12 temporary 1 reallocated 0\n");
+}
+
 TEST(Modules, WithAnAllocatorOfTheirOwnKeepIt) {
   SKIP_IF_SANITIZED();
   EXPECT_EQ(numbers("own_allocator"), "");

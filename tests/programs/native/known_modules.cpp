@@ -73,6 +73,17 @@ void own_allocator() {
   require(is_in_arena(p) && is_in_arena(q), "the library keeps its allocator");
 }
 
+// Nobody can look between its being loaded and its constructor.
+void with_constructors() {
+  for (const char* name : {"libnative_constructor.so", "libnative_constructor_bound_late.so"})
+    require(dlclose(open_here(name)) == 0, "dlclose");
+}
+
+void found_by_name() {
+  auto allocate = find<Allocate>(RTLD_DEFAULT, "malloc");
+  find<Free>(RTLD_DEFAULT, "free")(allocate(12));
+}
+
 // The reasons to be seen are over when the thread has made some calls; nothing is lost or counted
 // twice by then.
 void many_calls_after() {
@@ -137,6 +148,8 @@ int main(int count, char** arguments) {
                         {"addresses_reused", addresses_reused},
                         {"nothing_found", nothing_found},
                         {"own_allocator", own_allocator},
+                        {"with_constructors", with_constructors},
+                        {"found_by_name", found_by_name},
                         {"opened_by_threads", opened_by_threads},
                         {"many_calls_after", many_calls_after}});
 }

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from engine import check, lost, nodes, own_lines, path_of, trace_call
-from test_engine_process import program, python
+from engine import check, lost, nodes, numbers, own_lines, path_of, trace_call
+from test_engine_process import ONE_BLOCK, block, program, python
 
 HEAD = b"".__sizeof__()
 
@@ -122,6 +122,35 @@ def test_a_recursion_50000_deep(again):
     assert len(path_of(deepest[0])) == 50_002
     assert sum(node.self.live_bytes for node in deepest) >= again * (1000 + HEAD)
     assert len(rows) == again
+
+
+@pytest.mark.usefixtures("deep_recursion")
+def test_a_recursion_deeper_than_paths_go():
+    """Beyond 131,072 frames paths lack some: `lost` says so, lines keep their numbers, and it passes."""
+    sys.setrecursionlimit(220_000)
+
+    def run():
+        rows = [None] * 0
+        down(200_000, rows)
+        return rows, block()
+
+    data, it = in_a_large_stack(lambda: trace_call(run))
+    assert set(lost(data)) == {"call paths cut short (stack too deep)"}
+    last = own_lines(data, down)[4].self
+    assert (last.live_bytes - 1000 - HEAD in range(100), last.allocated_count) == (True, 2)  # and the list's items
+    after = own_lines(data, block)[2].self  # the recursion was the peak
+    assert (after.live_bytes, after.live_count, after.freed_count) == (ONE_BLOCK["live_bytes"], 1, 0)
+    assert {" > ".join(path_of(node)) for node in nodes(data) if node.frame.function == "block"} == {"run > block"}
+    # All of the recursion is under the function that began it, in a path as long as they get.
+    assert "down" not in {node.frame.function for node in data.root.children}
+    assert numbers(data.root.total) == numbers(data.sum)
+    innermost = [node for node in nodes(data) if node.frame.line == down.__code__.co_firstlineno + 4]
+    assert {100_000 < len(path_of(node)) <= 2**17 for node in innermost} == {True}
+    assert lost(check(trace_call(run_down)[0])) == {}
+
+
+def run_down():
+    return down(100, [])
 
 
 @pytest.mark.usefixtures("deep_recursion")

@@ -82,6 +82,20 @@ def test_1000_scopes_open_at_once():
     assert nonzero(check(trace_call(block)[0]).sum) == ONE_BLOCK
 
 
+def test_3000_scopes_of_one_frame_that_end_in_the_order_they_began():
+    """Each end changes the frame's path: with a marker for each scope 4.5 million nodes would overflow the tree."""
+    handles = [_engine.ScopeHandle(str(i), True) for i in range(3000)]
+    for handle in handles:
+        handle.enter()
+    rows = []
+    for handle in handles[:-1]:
+        handle.end()
+        rows.append(block())
+    last = check(result_of(handles[-1]))
+    handles[-1].end()
+    assert nonzero(own_lines(last, block)[2].self) == kept(2999, BLOCK_BYTES)
+
+
 def test_a_generator_that_suspends_its_scope_100000_times():
     def endless():
         while True:
