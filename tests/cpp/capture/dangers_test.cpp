@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -33,15 +34,18 @@ using test::ManualFrames;
 using test::Program;
 using test::total;
 
-// What happens to a thread at the danger that it meets after `others` more; once.
+// What happens to a thread at the danger that it meets after `others` more (of the kind that it
+// waits for, if it does for one); once.
 struct Ambush {
   int others;
   std::function<void(Danger)> act;
+  std::optional<Danger> kind = {};
 };
 thread_local Ambush* ambush = nullptr;
 
 void visit(Danger point) {
-  if (ambush != nullptr && ambush->others-- == 0) std::exchange(ambush, nullptr)->act(point);
+  if (ambush == nullptr || ambush->kind.value_or(point) != point || ambush->others-- != 0) return;
+  std::exchange(ambush, nullptr)->act(point);
 }
 
 // Where a thread stands still until it is let go.
@@ -75,7 +79,10 @@ class Life {
     ManualFrames::locked = locked_;
     Program program;
     program.at(path_here(program.bottom()));
-    for (const Step& step : kSteps) take(step, program);
+    for (const Step& step : kSteps) {
+      take(step, program);
+      taken_++;
+    }
   }
 
   // What a scope counts that records all but the first steps.
@@ -103,6 +110,7 @@ class Life {
     c.live_bytes = c.allocated_bytes - c.freed_bytes;
     return c;
   }
+  std::size_t taken() const { return taken_; }
   static std::size_t steps() { return kSteps.size(); }
   std::uint64_t block(int number) const { return first_ + static_cast<std::uint64_t>(number); }
 
@@ -112,8 +120,8 @@ class Life {
     std::uint64_t bytes;
   };
   inline static const std::vector<Step> kSteps = {
-      {0, 1, 100}, {0, 2, 100},    {2, 0, 0}, {0, 3, kLarge}, {1, 4, 50},
-      {3, 0, 0},   {0, 5, kGiant}, {5, 0, 0}, {0, 6, 100},    {0, 7, 100},
+      {0, 1, 100}, {0, 2, 100},    {2, 0, 0}, {0, 3, kLarge}, {3, 0, 0},
+      {1, 4, 50},  {0, 5, kGiant}, {5, 0, 0}, {0, 6, 100},    {0, 7, 100},
   };
   inline static std::uint64_t lives = 0;
 
@@ -136,6 +144,7 @@ class Life {
 
   bool locked_;
   std::uint64_t first_;
+  mutable std::size_t taken_ = 0;
 };
 
 // All but what depends on when threads hand on their sums.
@@ -283,25 +292,60 @@ TEST_P(DangersTest, AnInnerScopeThatComesAndGoesThereChangesNothing) {
                   expect_whole_life);
 }
 
-// Each event counts for one of the two sessions, as a whole.
+// Where a life was when a scope began.
+struct Moment {
+  std::size_t taken = 0;  // steps
+  bool exactly = true;    // otherwise some more: nothing could begin there
+};
+
+// The step under way is in the scope or not, as a whole.
+void expect_rest_of_a_life(ScopeRef scope, const Moment& from) {
+  const Snapshot snapshot = snapshot_of(scope);
+  const Counters counted = without_peak(total(snapshot));
+  const std::size_t last = from.exactly ? from.taken + 1 : Life::steps();
+  bool is_rest = false;
+  for (std::size_t first = from.taken; first <= last; first++)
+    is_rest = is_rest || counted == Life::from(first);
+  EXPECT_TRUE(is_rest) << testing::PrintToString(counted) << " after " << from.taken << " steps";
+  EXPECT_TRUE(snapshot.lost.empty());
+}
+
+TEST_P(DangersTest, AnInnerScopeThatBeginsThereHasTheRestOfTheLife) {
+  ScopeRef inner;
+  Moment moment;
+  at_every_danger(
+      [&](const Life& life, Halt& halt, Danger) {
+        moment.taken = life.taken();
+        halt.stand();
+      },
+      [&](ScopeRef scope, Halt& halt) {
+        moment.exactly = !halt.holds_the_world();
+        expect_to_wait_for(halt, [&] { inner = open_and_activate(); });
+        return scope;
+      },
+      [&](ScopeRef scope) {
+        expect_whole_life(scope);
+        if (is_open(inner)) expect_rest_of_a_life(inner, moment);
+        close_scope(inner);
+      });
+}
+
 TEST_P(DangersTest, ASessionThatBeginsThereHasTheRestOfTheLife) {
-  at_every_danger([](const Life&, Halt& halt, Danger) { halt.stand(); },
-                  [](ScopeRef scope, Halt& halt) {
-                    expect_to_wait_for(halt, [&] {
-                      close_scope(scope);
-                      scope = open_and_activate();
-                    });
-                    return scope;
-                  },
-                  [](ScopeRef scope) {
-                    const Snapshot snapshot = snapshot_of(scope);
-                    const Counters counted = without_peak(total(snapshot));
-                    bool is_rest = false;
-                    for (std::size_t first = 0; first <= Life::steps(); first++)
-                      is_rest = is_rest || counted == Life::from(first);
-                    EXPECT_TRUE(is_rest) << testing::PrintToString(counted);
-                    EXPECT_TRUE(snapshot.lost.empty());
-                  });
+  Moment moment;
+  at_every_danger(
+      [&](const Life& life, Halt& halt, Danger) {
+        moment.taken = life.taken();
+        halt.stand();
+      },
+      [&](ScopeRef scope, Halt& halt) {
+        moment.exactly = !halt.holds_the_world();
+        expect_to_wait_for(halt, [&] {
+          close_scope(scope);
+          scope = open_and_activate();
+        });
+        return scope;
+      },
+      [&](ScopeRef scope) { expect_rest_of_a_life(scope, std::exchange(moment, {})); });
 }
 
 // Lost and counted where its thread is in; else its events are as good as all others. Only between
@@ -348,6 +392,75 @@ TEST_P(DangersTest, ASignalHandlerThatAllocatesThereIsCountedOrLost) {
 INSTANTIATE_TEST_SUITE_P(Lanes, DangersTest, testing::Bool(), [](const auto& locked) {
   return locked.param ? "WithTheLock" : "WithoutTheLock";
 });
+
+class OneDangerTest : public DangersTest {};
+INSTANTIATE_TEST_SUITE_P(Lanes, OneDangerTest, testing::Values(false));
+
+TEST_P(OneDangerTest, TwoThreadsThatMakeTheSameLeafBothUseIt) {
+  const ScopeRef scope = begin();
+  const Life life(false);
+  Halt halt;
+  std::atomic<bool> reached{false};
+  Ambush waiting{0,
+                 [&](Danger) {
+                   reached = true;
+                   halt.stand();
+                 },
+                 Danger::kNewLeaf};
+  std::thread thread([&] {
+    ambush = &waiting;
+    ManualFrames::locked = false;
+    Program().alloc(life.block(1), 10);
+  });
+  while (!reached) std::this_thread::yield();
+  {
+    // Not through the engine, which would wait for the thread.
+    *page_map.make(reinterpret_cast<std::uint64_t>(address(life.block(2)))) = engine.generation;
+  }
+  halt.let_go();
+  thread.join();
+  EXPECT_EQ(take(address(life.block(2))), engine.generation);
+  Program().free(life.block(1));
+  EXPECT_EQ(total(snapshot_of(scope)).freed_bytes, 10u);
+}
+
+// The handler too waits, and then its events count.
+TEST_P(OneDangerTest, ASignalHandlerOfAThreadThatWaitsForTheWorldIsCounted) {
+  static const Life* living;
+  const ScopeRef scope = begin();
+  const Life life(false);
+  living = &life;
+  struct sigaction action {
+  }, before{};
+  action.sa_handler = [](int) { Program().alloc(living->block(100), 10).free(living->block(100)); };
+  sigaction(SIGUSR1, &action, &before);
+  std::atomic<bool> reached{false};
+  Ambush waiting{0,
+                 [&](Danger) {
+                   reached = true;
+                   raise(SIGUSR1);
+                 },
+                 Danger::kWaiting};
+  std::atomic<bool> known{false}, stopped{false};
+  std::thread thread([&] {
+    here();
+    known = true;
+    while (!stopped) std::this_thread::yield();
+    life.live(&waiting);
+  });
+  while (!known) std::this_thread::yield();
+  {
+    const WorldStop stop;
+    stopped = true;
+    while (!reached) std::this_thread::yield();
+  }
+  thread.join();
+  sigaction(SIGUSR1, &before, nullptr);
+  const Snapshot snapshot = snapshot_of(scope);
+  EXPECT_EQ(total(snapshot).allocated_bytes, Life::from(0).allocated_bytes + 10);
+  EXPECT_EQ(total(snapshot).freed_bytes, Life::from(0).freed_bytes + 10);
+  EXPECT_TRUE(snapshot.lost.empty());
+}
 
 using DangersDeathTest = EngineTest;
 
