@@ -10,27 +10,25 @@
 namespace malloc_tracer::memory {
 
 enum class Danger {
-  kAllocated,    // the real allocation is done, the thread not yet in
-  kIn,           // the thread is in, and has looked at nothing yet
-  kDecided,      // an event takes the short way; nothing has been written
-  kCounted,      // its counters are written, the block's record is not
-  kRecorded,     // the other way round, on the long way
-  kTaken,        // a record has been taken out of the page map; its free is not counted
-  kFreeing,      // the same, and the real free comes next
-  kUnmapping,    // a mapping's record has been cut out; the system call comes next
-  kUnmapped,     // the system call is done, the cut not yet committed
-  kOutToStop,    // a thread has stepped out in the middle of an event, to stop the world
-  kWaiting,      // a thread in the middle of an event has stepped out: the world is stopped
-  kEntering,     // a lane is about to show its window, having seen that the world runs
-  kLocked,       // a lock has been taken
-  kUnlocking,    // and is about to be given back
-  kHalfMade,     // a path or an account is made and not yet to be found
-  kStopping,     // the world has been told to stop
-  kResumed,      // the world has been told to go on, its lock is still held
+  kAllocated,  // the real allocation is done, the thread not yet in
+  kIn,         // the thread is in, and has looked at nothing yet
+  kDecided,    // an event takes the short way; nothing has been written
+  kCounted,    // its counters are written, the block's record is not
+  kRecorded,   // the other way round, on the long way
+  kTaken,      // a record has been taken out of the page map; its free is not counted
+  kFreeing,    // the same, and the real free comes next
+  kUnmapped,   // a mapping's record has been cut out and its addresses are free; not yet committed
+  kOutToStop,  // a thread has stepped out in the middle of an event, to stop the world
+  kWaiting,    // a thread in the middle of an event has stepped out: the world is stopped
+  kEntering,   // a lane is about to show its window, having seen that the world runs
+  kLocked,     // a lock has been taken
+  kUnlocking,  // and is about to be given back
+  kHalfMade,   // a path or an account is made and not yet to be found
+  kStopping,   // the world has been told to stop
+  kResumed,    // the world has been told to go on, its lock is still held
   kRegistering,  // a thread's block is not yet its own
   kNewLeaf,      // a leaf of the page map is about to be published
 };
-inline constexpr int kDangers = static_cast<int>(Danger::kNewLeaf) + 1;
 
 #ifdef MALLOC_TRACER_DANGERS
 inline constinit std::atomic<void (*)(Danger)> in_danger{nullptr};

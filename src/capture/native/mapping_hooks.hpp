@@ -28,7 +28,6 @@ struct MappingHooks {
     Range gone = pages(start, bytes);
     Cut out;
     cut(thread, gone, out);
-    memory::danger(memory::Danger::kUnmapping);
     int result = real.munmap(start, bytes);
     memory::danger(memory::Danger::kUnmapped);
     if (result == 0) {
