@@ -43,7 +43,7 @@ struct MallocHooks : MappingHooks<Frames> {
 
   static void* realloc(void* old, std::size_t bytes) {
     Thread& thread = here();
-    if (thread.inside != 0) {
+    if (MT_UNLIKELY(thread.inside != 0)) {
       pass_through(thread);
       return real.realloc(old, bytes);
     }
@@ -55,7 +55,7 @@ struct MallocHooks : MappingHooks<Frames> {
     Thread& thread = here();
     std::size_t bytes = 0;
     bool overflow = __builtin_mul_overflow(count, size, &bytes);
-    if (thread.inside != 0 || overflow) {
+    if (MT_UNLIKELY(thread.inside != 0 || overflow)) {
       pass_through(thread);
       return real.reallocarray(old, count, size);
     }
