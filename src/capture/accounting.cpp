@@ -78,6 +78,7 @@ std::uint32_t new_account(PlaceId place, WindowId window) noexcept {
       reuse ? engine.free_accounts[engine.free_account_count - 1] : engine.account_top;
   if (id >= std::min(engine.infos.capacity(), engine.account_room)) return 0;
   engine.infos[id] = AccountInfo{place, window, engine.windows[window].first_account, 0, 0};
+  memory::danger(memory::Danger::kHalfMade);
   if (!engine.account_index.insert(memory::hash_pair(place, window), id, hash_account)) return 0;
   engine.windows[window].first_account = id;
   engine.windows[window].account_count++;
@@ -202,6 +203,7 @@ void enter_window(Lane& lane, WindowId window_id) noexcept {
     run.threshold = -1;  // every overdraft takes the long way
     run.ceiling = 2 * lane.credit;
   }
+  memory::danger(memory::Danger::kEntering);
   run.match = window.ended == 0 ? window_id : kNoRun;
   // The world may have been told to stop between our look and this store.
   std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -213,16 +215,13 @@ void enter_window(Lane& lane, WindowId window_id) noexcept {
 }  // namespace
 
 void finish(Lane& lane) noexcept {
-  if (!lane.overdue) return;
-  Thread* thread = lane.owner;
-  thread->busy.store(0, std::memory_order_release);
-  {
-    WorldStop stop;
-    settle_all_lanes();
-    lane.credit = std::min(2 * lane.credit, Lane::kMostCredit);
-  }
-  thread->busy.store(1, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  // A signal handler's event in a thread that stops the world leaves it to the next one.
+  if (!lane.overdue || lane.owner->stops_world) return;
+  Away away(*lane.owner);
+  memory::danger(memory::Danger::kOutToStop);
+  WorldStop stop;
+  settle_all_lanes();
+  lane.credit = std::min(2 * lane.credit, Lane::kMostCredit);
 }
 
 std::uint32_t account_of(const Thread& thread, PlaceId place, WindowId window) noexcept {

@@ -20,6 +20,7 @@ MT_COLD PathId CallTree::child(PathId parent, PathKey key) noexcept {
   if (id != 0 || path_top_ >= nodes_.capacity()) return id;
   id = path_top_;
   nodes_[id] = PathNode{packed, parent};
+  memory::danger(memory::Danger::kHalfMade);
   if (!path_index_.insert(h, id, [&](PathId i) { return hash(nodes_[i].parent, nodes_[i].key); }))
     return 0;
   path_top_++;

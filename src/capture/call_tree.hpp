@@ -17,7 +17,9 @@
 // copied when first seen and get a new id when one dies and its address comes back, so a key never
 // changes its meaning and paths outlive scopes.
 //
-// Thread safety: interning takes the lock; published nodes never change. Hook safe.
+// Thread safety: interning takes the lock, which is the last of the engine's (engine.hpp);
+// published nodes never change. Hook safe, if the calling thread is in: a signal handler must not
+// come back.
 namespace malloc_tracer::capture {
 
 using PathId = std::uint32_t;
@@ -112,7 +114,7 @@ class CallTree {
     return memory::hash_pair(reinterpret_cast<std::uint64_t>(code) >> 4, 1);
   }
 
-  memory::SpinLock lock_;
+  memory::SpinLock lock_{memory::LockRank::kTree};
   memory::ReservedArray<PathNode> nodes_;
   memory::ReservedArray<std::uint32_t> last_accounts_;
   memory::ReservedArray<CodeEntry> codes_;

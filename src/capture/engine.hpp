@@ -138,14 +138,14 @@ struct alignas(64) Engine {
   CallTree tree;
 
   // -- under `world`
-  memory::SpinLock world;
+  memory::SpinLock world{memory::LockRank::kWorld};
   std::uint64_t scope_serial = 0;
   std::uint32_t open_scopes = 0;
   void (*session_hook)(bool open) =
       nullptr;  // hooks are switched on before the first scope and off after the last
 
   // -- under `intern` (or with the world stopped)
-  memory::SpinLock intern;
+  memory::SpinLock intern{memory::LockRank::kIntern};
   memory::ReservedArray<Scope> scopes;
   memory::ReservedArray<Window> windows;
   memory::ReservedArray<AccountInfo> infos;

@@ -10,6 +10,7 @@
 #include "capture/thread.hpp"
 #include "capture/world.hpp"
 #include "memory/compiler.hpp"
+#include "memory/danger.hpp"
 #include "snapshot/snapshot.hpp"
 
 // THE HOOK ZONE: what a hook tells the engine, from entry to return on one screen. Hooks call the
@@ -38,26 +39,13 @@ namespace malloc_tracer::capture {
 using snapshot::Allocator;
 using Cell = memory::PageMap::Cell;
 
-// In and out of the accounting; the world waits for a thread that is in. A signal handler that
-// comes in the middle finds the thread in, and may touch nothing: callers ask `is_in` first.
-MT_INLINE bool is_in(const Thread& thread) noexcept {
-  return thread.busy.load(std::memory_order_relaxed) != 0;
-}
 // May a hook record? Not below another hook, and not in a signal handler that came in the middle of
 // an event: that is counted as lost.
 MT_INLINE bool is_closed(const Thread& thread) noexcept {
   return (thread.inside | thread.busy.load(std::memory_order_relaxed)) != 0;
 }
 inline void pass_through(const Thread& thread) noexcept {
-  if (is_in(thread)) engine.lose(Lost::kReentered);
-}
-MT_INLINE void step_in(Thread& thread) noexcept {
-  thread.busy.store(1, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-}
-MT_INLINE void step_out(Thread& thread) noexcept {
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  thread.busy.store(0, std::memory_order_release);
+  if (is_in(thread) && !thread.copying) engine.lose(Lost::kReentered);
 }
 
 // The same for the rare events; false if a signal handler came in the middle.
@@ -97,6 +85,7 @@ MT_INLINE Cell take(const void* p) noexcept {
   if (value < engine.generation) return 0;
   *cell = 0;
   note_record(address_of(p), 0);
+  memory::danger(memory::Danger::kTaken);
   return value;
 }
 inline void put_back(const void* p, Cell cell) noexcept {
@@ -125,6 +114,7 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
       MT_UNLIKELY(*cell >= engine.generation) || MT_UNLIKELY(--thread.until_sample == 0)) {
     return alloc_long_way<Frames>(thread, p, bytes, allocator);
   }
+  memory::danger(memory::Danger::kDecided);
   if (room < 0) {
     std::int64_t max = run.max - room;
     if (MT_UNLIKELY(max > run.threshold) || MT_UNLIKELY(account.stamp < run.rest_epoch)) {
@@ -144,6 +134,7 @@ MT_INLINE void* record_at(Thread& thread, Lane& lane, PathId path, void* p, std:
   account.allocated_bytes += bytes;
   account.allocated_count++;
   lane.sizes[SizeCounts::width(bytes)]++;
+  memory::danger(memory::Danger::kCounted);
   Cell value = engine.generation | std::uint64_t{id} << memory::PageMap::kAccountShift |
                apart(allocator) | bytes;
   *cell = value;
@@ -184,6 +175,7 @@ MT_INLINE void* on_alloc_inside(Thread& thread, void* p, std::uint64_t bytes,
 template <class Frames>
 MT_INLINE void* on_alloc(Thread& thread, void* p, std::uint64_t bytes,
                          Allocator allocator) noexcept {
+  memory::danger(memory::Danger::kAllocated);
   step_in(thread);
   return on_alloc_inside<Frames>(thread, p, bytes, allocator);
 }
@@ -230,9 +222,11 @@ MT_INLINE Freed freed(Thread& thread, const void* p, Cell& cell) noexcept {
     save_share(account);
   }
   check_writer(*lane);
+  memory::danger(memory::Danger::kDecided);
   run.room = room;
   *at = 0;
   note_record(address, 0);
+  memory::danger(memory::Danger::kTaken);
   account.freed_bytes += bytes;
   account.freed_count++;
   // The record too: another thread's block may stand at the address now.

@@ -13,12 +13,8 @@ template <class Frames>
 bool catch_up(Thread& thread) noexcept {
   while (MT_UNLIKELY(engine.stopping.load(std::memory_order_acquire))) wait_for_world(thread);
   if (MT_UNLIKELY(engine.interrupted.load(std::memory_order_relaxed)) && Frames::attached(thread)) {
-    std::uint32_t inside = thread.inside;
-    thread.inside = 0;  // what the interrupt frees counts
-    step_out(thread);
+    Away away(thread);  // what the interrupt frees counts
     engine.interrupt();
-    step_in(thread);
-    thread.inside = inside;
   }
   if (thread.window == kStale) {
     refresh_window(thread);
@@ -68,6 +64,7 @@ inline bool write_cell(Thread& thread, Lane& lane, std::uint64_t address, std::u
   Cell value = make_cell(account, address, bytes);
   *cell = value;
   note_record(address, value);
+  memory::danger(memory::Danger::kRecorded);
   thread.last_address = address;
   thread.last_cell = value;
   return value != 0;
@@ -119,6 +116,7 @@ template <class Frames>
 void on_realloc(Thread& thread, const void* old, Cell cell, void* p, std::uint64_t bytes,
                 Allocator allocator) noexcept {
   if (cell == 0) {
+    if (MT_UNLIKELY(is_in(thread))) return pass_through(thread);
     thread.inside = 1;
     on_alloc<Frames>(thread, p, bytes, allocator);
     return;

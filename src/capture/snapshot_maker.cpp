@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // From the engine's tables to plain data. The only file of capture/ that uses allocating
-// containers: it runs when the program asks for a result, with the world stopped and this thread's
-// hooks passing through.
+// containers: it runs when the program asks for a result, with the world stopped and this thread
+// in, so that its hooks pass through.
 #include <algorithm>
 #include <unordered_map>
 
@@ -262,10 +262,23 @@ class Maker {
   std::unordered_map<std::uint32_t, std::uint32_t> threads_, codes_;
 };
 
+class Copying {
+ public:
+  explicit Copying(Thread& thread) noexcept : thread_(thread) { thread_.copying = true; }
+  ~Copying() { thread_.copying = false; }
+  Copying(const Copying&) = delete;
+  Copying& operator=(const Copying&) = delete;
+
+ private:
+  Thread& thread_;
+};
+
 }  // namespace
 
 snapshot::Snapshot snapshot_of(ScopeRef ref) {
+  Thread& thread = here();
   WorldStop stop;
+  Copying copying(thread);
   if (!is_open(ref)) {
     Snapshot empty;
     empty.nodes.emplace_back();

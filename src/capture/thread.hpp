@@ -7,6 +7,8 @@
 #include "capture/account.hpp"
 #include "capture/lane.hpp"
 #include "capture/stack_cache.hpp"
+#include "memory/compiler.hpp"
+#include "memory/danger.hpp"
 #include "memory/relaxed.hpp"
 
 // What the engine knows of one thread, in a mapped block behind one thread-local pointer. Written
@@ -40,6 +42,8 @@ struct alignas(64) Thread {
   std::uint64_t last_cell = 0;
   std::uint32_t until_sample = 1;  // allocations until the next point of the timelines
   std::uint64_t sample_at = 1;     // allocations before that point
+  bool stops_world = false;        // holds the world lock, or waits for it: may not do so again
+  bool copying = false;            // makes a snapshot: what it allocates is no event, nor lost
   bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane;
                          // as of the state that the stack cache belongs to
   // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:
@@ -60,5 +64,22 @@ struct alignas(64) Thread {
   // So far, about.
   std::uint64_t allocations() const noexcept { return sample_at - until_sample; }
 };
+
+// In and out of the accounting; the world waits for a thread that is in. A signal handler that
+// comes in the middle finds the thread in, and may touch nothing: callers ask `is_in` first. So
+// does one that comes while its thread stops the world. Elsewhere its events count like all others:
+// whoever steps out to wait, in the middle of an event, goes on as if the event began there.
+MT_INLINE bool is_in(const Thread& thread) noexcept {
+  return thread.busy.load(std::memory_order_relaxed) != 0;
+}
+MT_INLINE void step_in(Thread& thread) noexcept {
+  thread.busy.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  memory::danger(memory::Danger::kIn);
+}
+MT_INLINE void step_out(Thread& thread) noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  thread.busy.store(0, std::memory_order_release);
+}
 
 }  // namespace malloc_tracer::capture

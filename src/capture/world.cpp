@@ -17,8 +17,9 @@ constinit memory::PageMap page_map;
 constinit Thread no_thread{
     true};  // hooks find it closed and register the thread: the usual case needs no test
 namespace {
-constinit thread_local bool is_gone __attribute__((tls_model("initial-exec"))) = false;
-}
+// Being registered, or gone: no block of its own, now or any more.
+constinit thread_local bool is_nobody __attribute__((tls_model("initial-exec"))) = false;
+}  // namespace
 constinit thread_local Thread* self_block __attribute__((tls_model("initial-exec"))) = &no_thread;
 
 const char* lost_text(Lost reason) noexcept {
@@ -145,8 +146,8 @@ void rejoin_main_lane() noexcept {
 
 void thread_gone(void* cookie) {
   auto* thread = static_cast<Thread*>(cookie);
+  is_nobody = true;
   self_block = &no_thread;
-  is_gone = true;
   thread->inside = 1;
   WorldStop stop;
   if (thread->lane[0] != &engine.main) thread->lane[0]->owner = nullptr;
@@ -160,13 +161,16 @@ void thread_gone(void* cookie) {
 MT_COLD Thread& register_self() noexcept {
   // The C library's own clean-up comes after the last notice of a thread's end: nobody would take
   // such a thread off the list again.
-  if (!engine.started || is_gone) return no_thread;
+  if (!engine.started || is_nobody) return no_thread;
+  is_nobody = true;
+  memory::danger(memory::Danger::kRegistering);
   Thread* thread = nullptr;
   {
     WorldStop stop;
     thread = spare_thread();
     if (thread == nullptr) {
       engine.lose(Lost::kThreadsFull);
+      is_nobody = false;
       return no_thread;
     }
     thread->in_use = true;
@@ -190,6 +194,7 @@ MT_COLD Thread& register_self() noexcept {
     label_thread(*thread);
   }
   self_block = thread;
+  is_nobody = false;
   platform::at_thread_exit(thread_gone, thread);
   thread->inside = 0;
   return *thread;
@@ -235,11 +240,19 @@ bool send_to_long_way() noexcept {
 
 }  // namespace
 
-WorldStop::WorldStop() noexcept {
+// `no_thread` is in, whoever it is.
+WorldStop::WorldStop() noexcept : thread_(*self_block) {
+  bool known = &thread_ != &no_thread;
+  if (known) thread_.stops_world = true;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   engine.world.lock();
-  self_block->inside++;
+  if (known) {
+    thread_.inside++;
+    step_in(thread_);
+  }
   if (!others_exist()) return;
   engine.stopping.store(true, std::memory_order_seq_cst);
+  memory::danger(memory::Danger::kStopping);
   // A thread that was between reading `stopping` and setting `match` shows up as a changed match:
   // once more.
   do {
@@ -254,17 +267,34 @@ WorldStop::WorldStop() noexcept {
 
 WorldStop::~WorldStop() {
   engine.stopping.store(false, std::memory_order_release);
-  self_block->inside--;
+  memory::danger(memory::Danger::kResumed);
+  bool known = &thread_ != &no_thread;
+  if (known) {
+    step_out(thread_);
+    thread_.inside--;
+  }
   engine.world.unlock();
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (known) thread_.stops_world = false;
+}
+
+Away::Away(Thread& thread) noexcept : thread_(thread), inside_(thread.inside) {
+  thread.inside = 0;
+  step_out(thread);
+}
+
+Away::~Away() {
+  step_in(thread_);
+  thread_.inside = inside_;
 }
 
 void wait_for_world(Thread& thread) noexcept {
-  thread.busy.store(0, std::memory_order_release);
+  Away away(thread);
+  memory::danger(memory::Danger::kWaiting);
   for (int spins = 0; engine.stopping.load(std::memory_order_acquire);) {
     if (++spins % 64 == 0) platform::yield();
     platform::relax();
   }
-  thread.busy.store(1, std::memory_order_seq_cst);
 }
 
 void settle_all_lanes() noexcept {
@@ -399,6 +429,7 @@ void after_fork_in_child() {
   engine.stopping = false;
   for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
     thread->busy = 0;
+    thread->stops_world = thread->copying = false;
     thread->window = kNoWindow;
     thread->own = kNoWindow;
     thread->activation_count = 0;

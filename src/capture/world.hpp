@@ -4,6 +4,11 @@
 #include "capture/engine.hpp"
 
 // Threads, sessions and stopping the world. Hook safe where said.
+//
+// Signal safety: a handler may allocate and free wherever it comes. While its thread stops the
+// world it is in, so its events are lost, and counted. Before that, waiting for the lock, and
+// after, they count, but hand nothing on (`stops_world`). While a thread is being registered, and
+// when it has gone, it is `no_thread`, which is always in.
 namespace malloc_tracer::capture {
 
 // Reserves the tables and registers the fork handlers. Once; true if the engine can record. Not
@@ -23,17 +28,34 @@ MT_INLINE Thread& here() noexcept {
 }
 
 // Holds the world lock and keeps every other thread out of the accounting while it lives. Takes a
-// few microseconds when there are other threads, nothing otherwise. Requires: the calling thread is
-// not busy.
+// few microseconds when there are other threads, nothing otherwise. The calling thread is in
+// meanwhile. Requires: it is not in before, or another thread that stops the world would wait for
+// it, which waits for the lock.
 class WorldStop {
  public:
   WorldStop() noexcept;
   ~WorldStop();
   WorldStop(const WorldStop&) = delete;
   WorldStop& operator=(const WorldStop&) = delete;
+
+ private:
+  Thread& thread_;
 };
 
-// Waits, not busy, until the world runs again (hook safe).
+// A thread in the middle of an event, as if it were between two: neither in nor inside.
+class Away {
+ public:
+  explicit Away(Thread& thread) noexcept;
+  ~Away();
+  Away(const Away&) = delete;
+  Away& operator=(const Away&) = delete;
+
+ private:
+  Thread& thread_;
+  std::uint32_t inside_;
+};
+
+// Waits, away, until the world runs again (hook safe).
 void wait_for_world(Thread& thread) noexcept;
 
 // Applies what every lane has not yet handed on to the scopes. Requires: the world stopped.

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include "memory/danger.hpp"
 #include "platform/prim.hpp"
 
 namespace malloc_tracer::memory {
@@ -25,6 +26,7 @@ MT_COLD PageMap::Cell* PageMap::make_leaf(std::uint64_t address) noexcept {
   platform::prefer_large_pages(leaf, kLeafBytes);
   Cell** root = (address & 8) != 0 ? second_root_ : root_;
   Cell* there = nullptr;
+  danger(Danger::kNewLeaf);
   if (!__atomic_compare_exchange_n(&root[address >> kLeafBits], &there, leaf, false,
                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
     platform::release(leaf, kLeafBytes);

@@ -125,7 +125,10 @@ void* hooked_realloc(void* context, void* old, std::size_t bytes) noexcept {
   if (old == nullptr) return hooked_malloc<kDomain>(context, bytes);
   const PyMemAllocatorEx& original = originals[kDomain];
   Thread& thread = here();
-  if (MT_UNLIKELY(thread.inside != 0)) return original.realloc(original.ctx, old, bytes);
+  if (MT_UNLIKELY(thread.inside != 0)) {
+    pass_through(thread);
+    return original.realloc(original.ctx, old, bytes);
+  }
   Cell cell = take(old);
   thread.inside = 1;
   void* p = original.realloc(original.ctx, old, bytes);

@@ -2,6 +2,7 @@
 #include "capture/cpython/code_names.hpp"
 
 #include "capture/cpython/code_lines.hpp"
+#include "capture/events.hpp"
 #include "capture/world.hpp"
 
 namespace malloc_tracer::capture::cpython {
@@ -24,8 +25,14 @@ CopiedText copy_string(PyObject* text, memory::BlockPool& pool) noexcept {
 
 destructor original_dealloc = nullptr;
 
+// In, since a signal handler's event may want the tree's lock too.
+bool code_died(const void* code) noexcept {
+  Busy busy(here());
+  return engine.tree.code_died(code);
+}
+
 void code_dealloc(PyObject* code) {
-  if (engine.tree.code_died(code)) {
+  if (code_died(code)) {
     WorldStop stop;
     engine.code_epoch.fetch_add(1, std::memory_order_relaxed);
     for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {

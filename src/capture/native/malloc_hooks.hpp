@@ -37,12 +37,16 @@ struct MallocHooks : MappingHooks<Frames> {
 
   static void free(void* p) {
     forget(p);
+    memory::danger(memory::Danger::kFreeing);
     real.free(p);
   }
 
   static void* realloc(void* old, std::size_t bytes) {
     Thread& thread = here();
-    if (thread.inside != 0) return real.realloc(old, bytes);
+    if (MT_UNLIKELY(thread.inside != 0)) {
+      pass_through(thread);
+      return real.realloc(old, bytes);
+    }
     Cell cell = old != nullptr ? take(old) : 0;
     return moved(thread, old, cell, real.realloc(old, bytes), bytes);
   }
@@ -51,7 +55,10 @@ struct MallocHooks : MappingHooks<Frames> {
     Thread& thread = here();
     std::size_t bytes = 0;
     bool overflow = __builtin_mul_overflow(count, size, &bytes);
-    if (thread.inside != 0 || overflow) return real.reallocarray(old, count, size);
+    if (MT_UNLIKELY(thread.inside != 0 || overflow)) {
+      pass_through(thread);
+      return real.reallocarray(old, count, size);
+    }
     Cell cell = old != nullptr ? take(old) : 0;
     thread.inside++;  // the C library's calls realloc
     void* p = real.reallocarray(old, count, size);

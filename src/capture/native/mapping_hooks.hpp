@@ -29,6 +29,7 @@ struct MappingHooks {
     Cut out;
     cut(thread, gone, out);
     int result = real.munmap(start, bytes);
+    memory::danger(memory::Danger::kUnmapped);
     if (result == 0) {
       finish_unmap(thread, gone, out);
     } else {

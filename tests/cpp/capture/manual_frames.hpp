@@ -128,7 +128,10 @@ class Program {
   Program& realloc(std::uint64_t from, std::uint64_t to, std::uint64_t bytes,
                    Allocator allocator = Allocator::kMalloc) {
     ManualFrames::current = path_;
-    if (thread_.inside != 0) return *this;
+    if (thread_.inside != 0) {
+      pass_through(thread_);
+      return *this;
+    }
     const Cell cell = take(address(from));
     on_realloc<ManualFrames>(thread_, address(from), cell, address(to), bytes, allocator);
     return *this;

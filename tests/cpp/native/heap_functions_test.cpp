@@ -33,6 +33,9 @@ TEST_P(HeapFunctions, EveryFunctionIsOneEventOfTheSizeAskedFor) {
   EXPECT_EQ(
       numbers("each_function"),
       "malloc allocated 8/1360 freed 8/1360 live 0/0 peak 8/1360 temporary 0 reallocated 0\n");
+}
+
+TEST_P(HeapFunctions, PvallocCountsAsAskedFor) {
   EXPECT_EQ(
       numbers("whole_pages"),
       "malloc allocated 1/5000 freed 0/0 live 1/5000 peak 1/5000 temporary 0 reallocated 0\n");
