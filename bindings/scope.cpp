@@ -96,6 +96,12 @@ void bind_scope(nb::module_& module) {
       .def_prop_ro("is_open", &PythonScope::is_open);
   module.def("pause", &capture::cpython::pause_thread);
   module.def("resume", &capture::cpython::resume_thread);
+  // Paused before the caller's own frame joins the traceback of an exception.
+  module.def("call_and_pause", [](const nb::callable& function) {
+    PyObject* result = PyObject_CallNoArgs(function.ptr());
+    capture::cpython::pause_thread();
+    return steal(result);
+  });
   module.def("self_test", &capture::cpython::start);
   module.def("checks",
              [] { return nb::make_tuple(capture::checks.paths, capture::checks.records); });

@@ -152,6 +152,9 @@ def pause() -> None:
     """Nothing this thread allocates is recorded by any scope until `resume`; nests. Frees still count."""
 
 def resume() -> None: ...
+def call_and_pause(function: Callable[[], object]) -> object:
+    """Calls the function and pauses, also if it raises: before the caller's frame joins the traceback."""
+
 def keep_frame(function: Callable[..., Any]) -> None:
     """Makes the frame that a Python function keeps from its first call on; nothing from 3.11 on, where frames are no objects."""
 

@@ -211,7 +211,11 @@ class Trace:
         Example:
             >>> trace.print(columns=("live", "peak", "count"))
         """
-        self._print(file, mode, columns, color, may_hide=False)
+        pause()
+        try:
+            self._print(file, mode, columns, color, may_hide=False)
+        finally:
+            resume()
 
     def _print(
         self,
@@ -223,30 +227,26 @@ class Trace:
         may_hide: bool,
     ) -> None:
         """Prints; `may_hide` says that nobody has asked for just these columns."""
-        pause()
-        try:
-            from ._color import fitted, hidden, paint, wants_color, width_of
+        from ._color import fitted, hidden, paint, wants_color, width_of
 
-            check_file(file)
-            names = check_columns(columns)
-            stream = sys.stdout if file is None else file
-            if stream is None:  # pythonw has no stdout
-                return
-            shown_mode = None if mode is None else check_mode("mode", mode)
-            encoding = getattr(stream, "encoding", None) or "utf-8"
+        check_file(file)
+        names = check_columns(columns)
+        stream = sys.stdout if file is None else file
+        if stream is None:  # pythonw has no stdout
+            return
+        shown_mode = None if mode is None else check_mode("mode", mode)
+        encoding = getattr(stream, "encoding", None) or "utf-8"
 
-            def listing(columns: Sequence[str]) -> str:
-                text = self._listing.text(self._data, shown_mode, columns)
-                return text.encode(encoding, "backslashreplace").decode(encoding)
+        def listing(columns: Sequence[str]) -> str:
+            text = self._listing.text(self._data, shown_mode, columns)
+            return text.encode(encoding, "backslashreplace").decode(encoding)
 
-            if not wants_color(color, stream):
-                stream.write(listing(names))
-                return
-            width = width_of(stream)
-            text, shown = fitted(listing, names, width if may_hide else None)
-            stream.write(paint(text, self._data.sum, shown, width) + hidden(names, shown))
-        finally:
-            resume()
+        if not wants_color(color, stream):
+            stream.write(listing(names))
+            return
+        width = width_of(stream)
+        text, shown = fitted(listing, names, width if may_hide else None)
+        stream.write(paint(text, self._data.sum, shown, width) + hidden(names, shown))
 
     def report(self, format: str = "text") -> str | bytes:
         """Returns the trace written out, as str, or as bytes where the format is not text.

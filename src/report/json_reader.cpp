@@ -342,12 +342,13 @@ class Reader {
     return !table.numbers[column].empty() && table.numbers[column][row] == 1;
   }
 
-  // Only what a node leads to becomes a place.
+  // Only what a node leads to becomes a place, and only what a row names a thread or an allocator:
+  // a place takes far more memory than its few letters in the file.
   trace::Tables make_tables() {
     trace::TableMaker maker(nodes_.size);
     constexpr Id kNone = std::numeric_limits<Id>::max();
-    std::vector<Id> frame_ids(frames_.size, kNone), node_ids(nodes_.size), thread_ids,
-        allocator_ids;
+    std::vector<Id> frame_ids(frames_.size, kNone), node_ids(nodes_.size),
+        thread_ids(threads_.size, kNone), allocator_ids(allocators_.size, kNone);
     for (std::size_t i = 1; i < nodes_.size; ++i) {
       const auto frame = static_cast<std::size_t>(nodes_.numbers[1][i]);
       if (frame_ids[frame] == kNone) frame_ids[frame] = make_frame(maker, frame);
@@ -355,22 +356,15 @@ class Reader {
       node_ids[i] = maker.node(node_ids[parent], frame_ids[frame]);
     }
     nodes_ = frames_ = functions_ = files_ = {};
-    for (std::size_t i = 0; i < threads_.size; ++i) {
-      thread_ids.push_back(maker.thread(text(threads_.numbers[0][i]),
-                                        static_cast<std::uint64_t>(threads_.numbers[1][i])));
-    }
-    for (const std::int64_t name : allocators_.numbers[0]) {
-      allocator_ids.push_back(maker.allocator(text(name)));
-    }
     for (std::size_t i = 0; i < rows_.size; ++i) {
       const auto id = [&](std::size_t column) {
         return static_cast<std::size_t>(rows_.numbers[column][i]);
       };
-      trace::Row row{node_ids[id(0)],
-                     thread_ids[id(1)],
-                     allocator_ids[id(2)],
-                     is_set(rows_, 3 + kNumberCount, i),
-                     {}};
+      Id& thread = thread_ids[id(1)];
+      if (thread == kNone) thread = make_thread(maker, id(1));
+      Id& allocator = allocator_ids[id(2)];
+      if (allocator == kNone) allocator = maker.allocator(text(allocators_.numbers[0][id(2)]));
+      trace::Row row{node_ids[id(0)], thread, allocator, is_set(rows_, 3 + kNumberCount, i), {}};
       for (std::size_t number = 0; number < kNumberCount; ++number) {
         row.self.*trace::kNumbers[number].value = rows_.numbers[3 + number][i];
       }
@@ -378,6 +372,11 @@ class Reader {
     }
     rows_ = {};
     return maker.take();
+  }
+
+  Id make_thread(trace::TableMaker& maker, std::size_t thread) {
+    return maker.thread(text(threads_.numbers[0][thread]),
+                        static_cast<std::uint64_t>(threads_.numbers[1][thread]));
   }
 
   Id make_frame(trace::TableMaker& maker, std::size_t frame) {

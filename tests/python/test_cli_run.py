@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import malloc_tracer
 from command_line import ENVIRONMENT, CommandLine, numbers
 from sizes import ARGUMENT, array
 
@@ -185,6 +186,16 @@ def test_nothing_of_ours_is_counted(cli):
     trace = cli.trace("-c", "")
     frame = 1 if sys.version_info < (3, 11) else 0  # a block, which the call of the program's code makes
     assert (trace.allocated_count, trace.freed_count, len(trace.lines)) == (frame, frame, frame)
+
+
+def test_traceback_of_a_program_that_raises_has_no_frame_of_ours_in_the_numbers(cli):
+    path = cli.folder / "trace.json"
+
+    def places(code):
+        cli.run("-o", str(path), "-c", code)
+        return {(line.file, line.number) for line in malloc_tracer.load(path).lines}
+
+    assert places("x = []\nraise ValueError(x)") - places("") == {("<string>", 1), ("<string>", 2)}
 
 
 # Functions

@@ -8,7 +8,7 @@ import pkgutil
 import sys
 from types import FunctionType, ModuleType
 
-from .._engine import pause, resume
+from .._engine import call_and_pause, resume
 from .._recording import command_line
 
 TYPE_CHECKING = False
@@ -110,7 +110,6 @@ def run(function: FunctionType, whole: Any) -> None:
             print_without_ours(error)
         raise
     finally:
-        pause()
         atexit.register(resume)  # the last to be registered is the first to be called
 
 
@@ -130,9 +129,10 @@ def print_without_ours(error: BaseException) -> None:
 
 
 def _call(function: FunctionType, whole: Any) -> None:
+    sys._getframe()  # makes the frame object, to which an exception's frames lead back, before anything is recorded
     if whole is not None:
         whole.enter(0, False)
-    function()
+    call_and_pause(function)
 
 
 def _whole(file: Any) -> bytes:

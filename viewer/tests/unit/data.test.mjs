@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { difference, sample } from "../make_sample.mjs";
+import { bigTrace, pageOf } from "../traces.mjs";
 
 test("tests/data is what make_sample.mjs writes", () => {
   for (const [name, json] of [
@@ -20,4 +21,8 @@ test("the template has each mark once, and one program", () => {
   }
   assert.equal(page.split("<script").length, 2);
   assert.equal(page.split("</script").length, 2);
+});
+
+test("a page of 100,000 nodes, with source and random numbers, takes 1.5 MB at most", () => {
+  assert.ok(Buffer.byteLength(pageOf(bigTrace(100_000))) <= 1_500_000);
 });
