@@ -40,6 +40,7 @@ class WorldStop {
 
  private:
   Thread& thread_;
+  bool was_nobody_;
 };
 
 // A thread in the middle of an event, as if it were between two: neither in nor inside.
