@@ -42,7 +42,7 @@ struct alignas(64) Thread {
   std::uint64_t last_cell = 0;
   std::uint32_t until_sample = 1;  // events until the next point of the timelines
   bool stops_world = false;        // holds the world lock, or waits for it: may not do so again
-  bool copying = false;            // makes a snapshot: what it allocates is no event, nor lost
+  bool is_ours = false;            // what it allocates is the tracer's: no event, nor lost
   bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane
   // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:
   // this.
