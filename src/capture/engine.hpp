@@ -24,12 +24,14 @@
 //   id (cell of the page map)
 //
 // Locks, always taken in this order, never across a real allocator call:
-//   world   scopes, folds, sessions, handing on of lanes. Holding it, all lanes can be stopped
-//   (WorldStop): then
-//           no other thread is inside the accounting, and everything below may be changed.
-//   intern  windows, accounts, journal, giants, threads' registration: what slow paths of events
-//   add to. tree    the call tree's own lock.
-// A thread inside the accounting (busy = 1) may take intern and tree, never world.
+//   world   scopes, sessions, threads' registration, handing on of lanes. Whoever holds it can stop
+//           all lanes (WorldStop): then no other thread is inside the accounting, and everything
+//           below may be changed.
+//   intern  windows, accounts, journal, giants: what slow paths of events add to.
+//   tree    the call tree's own lock.
+// A thread inside the accounting (busy = 1) may take intern and tree, never world. All others
+// (mappings, slots of barriers, the hooks' switch) are the last of their thread (LockRank::kLast).
+// Of signal handlers: thread.hpp, world.hpp, spin_lock.hpp.
 namespace malloc_tracer::capture {
 
 enum class Lost : std::uint32_t {

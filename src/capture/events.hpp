@@ -45,7 +45,7 @@ MT_INLINE bool is_closed(const Thread& thread) noexcept {
   return (thread.inside | thread.busy.load(std::memory_order_relaxed)) != 0;
 }
 inline void pass_through(const Thread& thread) noexcept {
-  if (is_in(thread) && !thread.copying) engine.lose(Lost::kReentered);
+  if (is_in(thread) && !thread.is_ours) engine.lose(Lost::kReentered);
 }
 
 // The same for the rare events; false if a signal handler came in the middle.

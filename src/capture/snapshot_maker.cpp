@@ -262,23 +262,12 @@ class Maker {
   std::unordered_map<std::uint32_t, std::uint32_t> threads_, codes_;
 };
 
-class Copying {
- public:
-  explicit Copying(Thread& thread) noexcept : thread_(thread) { thread_.copying = true; }
-  ~Copying() { thread_.copying = false; }
-  Copying(const Copying&) = delete;
-  Copying& operator=(const Copying&) = delete;
-
- private:
-  Thread& thread_;
-};
-
 }  // namespace
 
 snapshot::Snapshot snapshot_of(ScopeRef ref) {
   Thread& thread = here();
   WorldStop stop;
-  Copying copying(thread);
+  OwnAllocations own(thread);
   if (!is_open(ref)) {
     Snapshot empty;
     empty.nodes.emplace_back();

@@ -43,7 +43,7 @@ struct alignas(64) Thread {
   std::uint32_t until_sample = 1;  // allocations until the next point of the timelines
   std::uint64_t sample_at = 1;     // allocations before that point
   bool stops_world = false;        // holds the world lock, or waits for it: may not do so again
-  bool copying = false;            // makes a snapshot: what it allocates is no event, nor lost
+  bool is_ours = false;            // what it allocates is the tracer's: no event, nor lost
   bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane;
                          // as of the state that the stack cache belongs to
   // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:

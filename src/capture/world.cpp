@@ -370,6 +370,7 @@ void start_tree_over() noexcept {
 }  // namespace
 
 void end_session() noexcept {
+  OwnAllocations own(*self_block);
   if (engine.session_hook != nullptr) engine.session_hook(false);
   drop_accounts();
   constexpr std::uint64_t kOne = std::uint64_t{1} << memory::PageMap::kGenerationShift,
@@ -431,7 +432,7 @@ void after_fork_in_child() {
   engine.stopping = false;
   for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
     thread->busy = 0;
-    thread->stops_world = thread->copying = false;
+    thread->stops_world = thread->is_ours = false;
     thread->window = kNoWindow;
     thread->own = kNoWindow;
     thread->activation_count = 0;
@@ -454,6 +455,7 @@ void after_fork_in_child() {
 
 void begin_session() noexcept {
   engine.sample_interval = Engine::kFirstSampleInterval;
+  OwnAllocations own(*self_block);
   if (engine.session_hook != nullptr) engine.session_hook(true);
 }
 

@@ -43,6 +43,22 @@ class WorldStop {
   bool was_nobody_;
 };
 
+// What the thread allocates while this lives, the world stopped, is the tracer's: no event, nor
+// lost.
+class OwnAllocations {
+ public:
+  explicit OwnAllocations(Thread& thread) noexcept : thread_(thread) { set(true); }
+  ~OwnAllocations() { set(false); }
+  OwnAllocations(const OwnAllocations&) = delete;
+  OwnAllocations& operator=(const OwnAllocations&) = delete;
+
+ private:
+  void set(bool ours) noexcept {
+    if (&thread_ != &no_thread) thread_.is_ours = ours;  // that one is everybody's
+  }
+  Thread& thread_;
+};
+
 // A thread in the middle of an event, as if it were between two: neither in nor inside.
 class Away {
  public:

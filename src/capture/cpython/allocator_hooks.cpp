@@ -183,10 +183,7 @@ bool ours_is_below(const PyMemAllocatorEx& top) noexcept {
   if (cell == nullptr) return false;
   *cell = engine.generation;
   note_record(address_of(probe), *cell);
-  Thread& thread = here();
-  step_in(thread);  // so that the record is taken but not counted
-  top.free(top.ctx, probe);
-  step_out(thread);
+  top.free(top.ctx, probe);  // the thread stops the world: the record is taken but not counted
   bool taken = *cell == 0;
   *cell = 0;
   note_record(address_of(probe), 0);
