@@ -255,7 +255,7 @@ namespace {
 // A walk from scratch at every event of a deep recursion would take the square of its depth. So
 // above kDeep frames most walks end kInner frames down, at what is known of the path there, and
 // only every so many go to the end that a walk is kInner frames long on average.
-constexpr std::uint64_t kDeep = 2'000, kInner = 1'000;
+constexpr std::uint64_t kDeep = 2'000, kInner = 200;
 
 bool may_end_early(const StackCache& stack) noexcept {
   return stack.top > kDeep && checks.paths % (stack.top / kInner) != 0;

@@ -6,8 +6,8 @@
 #include "capture/native/functions.hpp"
 
 // Makes calls of hooked functions go through our stubs, by writing the slots of every loaded
-// module, and the addresses by which the loader knows the functions. A module is looked at once;
-// later looks only ask whether modules have come or gone.
+// module, and the addresses by which the loader knows the functions, for modules to come. A module
+// is looked at once; later looks only ask whether modules have come or gone.
 //
 // A slot is written only if it leads to the very function that `real` names, so that a module bound
 // to an allocator of its own (a bundled one, RTLD_DEEPBIND) keeps it. Left alone are also: our own

@@ -29,7 +29,9 @@ constinit FunctionName names[kFunctionCount] = {
 #undef MT_HOOKED
 };
 
-// After a dlopen by a thread all hooked calls look for new modules, until that thread has made
+// What the loader binds leads to our stubs from the start (redirect_real_functions), where the
+// system lets us write that down and the loader had not begun before. For the rest:
+// after a dlopen by a thread all hooked calls look for new modules, until that thread has made
 // kLooks of them: the first few may come before the loader has anything to show (it frees an old
 // error message), or from the new module's constructors.
 //

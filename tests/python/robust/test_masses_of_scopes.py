@@ -44,7 +44,7 @@ def test_inner_scopes_opened_and_closed_inside_one():
     outer.enter()
 
     def body():
-        for _ in range(5000):
+        for _ in range(20_000):  # a lost path node of each would be seen
             inner = _engine.ScopeHandle("inner", True)
             inner.enter()
             it = block()
@@ -54,8 +54,8 @@ def test_inner_scopes_opened_and_closed_inside_one():
     outer.leave()
     assert growth < 256
     line = own_lines(check(result_of(outer)), block)[2].self
-    assert (line.allocated_count, line.freed_count) == (20_000, 20_000)
-    assert nonzero(own_lines(check(result_of(outer)), block)[2].self)["allocated_bytes"] == 20_000 * BLOCK_BYTES
+    assert (line.allocated_count, line.freed_count) == (80_000, 80_000)
+    assert nonzero(own_lines(check(result_of(outer)), block)[2].self)["allocated_bytes"] == 80_000 * BLOCK_BYTES
 
 
 def test_1000_scopes_open_at_once():
