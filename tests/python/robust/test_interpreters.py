@@ -161,6 +161,7 @@ exec(code)
 for thread in threads: thread.join()
 handle.leave()
 check(result_of(handle))
+for other in others: interpreters.destroy(other)
 print("end")
 """)
     assert output == "end\n"
