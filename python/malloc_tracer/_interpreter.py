@@ -19,6 +19,8 @@ def complaint() -> str:
         return f"{wanted} with the GIL; this is the free-threaded build of {version}."
     if hasattr(sys, "gettotalrefcount"):
         return f"{wanted} as released; this is a debug build of {version}: use a release build."
+    if getattr(sys.implementation, "_multiarch", "").endswith("musl"):
+        return f"{wanted} on glibc; this one is built on musl: run the program where glibc is (Debian, not Alpine)."
     try:
         from ._engine import self_test
     except ImportError as error:

@@ -168,6 +168,10 @@ VERSION = "{}.{}".format(*sys.version_info[:2])
             "this is 3.99, whose frames it does not know yet: look for a newer malloc_tracer",
         ),
         ({"abiflags": "t"}, "with the GIL; this is the free-threaded build"),
+        (
+            {"implementation": SimpleNamespace(name="cpython", _multiarch="x86_64-linux-musl")},
+            "on glibc; this one is built on musl: run the program where glibc is",
+        ),
         ({"gettotalrefcount": lambda: 0}, f"as released; this is a debug build of {VERSION}: use a release build"),
     ],
 )

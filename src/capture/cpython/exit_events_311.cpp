@@ -46,18 +46,6 @@ PyObject* evaluate(PyThreadState* state, Frame* frame, int throwing) {
   return result;
 }
 
-bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
-  add_watch(watch, function, scope, ends_scope);
-  await_watched(true);
-  return true;
-}
-
-void unwatch(Watch& watch) {
-  if (!remove_watch(watch)) return;
-  if (watches == nullptr) await_watched(false);
-  Py_CLEAR(watch.function);
-}
-
 // The hook enters a function before its cells are made; from 3.12 on they are made before it is
 // entered, and are its caller's.
 bool is_event_bookkeeping(PyThreadState* state, std::uint64_t, snapshot::Allocator) noexcept {

@@ -48,18 +48,6 @@ PyObject* evaluate(PyThreadState* state, PyFrameObject* object, int throwing) {
   return result;
 }
 
-bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
-  add_watch(watch, function, scope, ends_scope);
-  await_watched(true);
-  return true;
-}
-
-void unwatch(Watch& watch) {
-  if (!remove_watch(watch)) return;
-  if (watches == nullptr) await_watched(false);
-  Py_CLEAR(watch.function);
-}
-
 bool is_event_bookkeeping(PyThreadState*, std::uint64_t, snapshot::Allocator) noexcept {
   return false;
 }

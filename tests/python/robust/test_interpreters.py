@@ -141,11 +141,14 @@ interpreters.destroy(others[1])
 FREE_LISTS = """
 import gc
 s = list(range(10))
-for i in range(50_000):
-    d = {i: 1, "a": 2}
-    d = {}
-    s[0:3], s[i % 7:8]
-    if i % 2000 == 0: gc.collect()
+def works():
+    for i in range(400_000):
+        d = {i: 1, "a": 2}
+        d = {}
+        s[0:3], s[i % 7:8]
+        x = [i]
+        if i % 2000 == 0: gc.collect()
+works()
 """
 
 
@@ -161,6 +164,7 @@ exec(code)
 for thread in threads: thread.join()
 handle.leave()
 check(result_of(handle))
+for other in others: interpreters.destroy(other)
 print("end")
 """)
     assert output == "end\n"
