@@ -42,8 +42,8 @@ struct BarrierEntry {
   std::uint32_t index;  // position in `frames`
   std::uint32_t slot;
   std::uint32_t generation;
+  std::uint32_t born;  // allocations of the thread before it, the lower half
   const void* maker;   // code that ran when it was asked for
-  std::uint64_t born;  // allocations of the thread before it
 };
 
 // Code whose barriers have not been worth their making. Opaque, like frames.

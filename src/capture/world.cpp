@@ -72,7 +72,7 @@ bool start_stack(StackCache& stack) noexcept {
       !stack.path_pages.reserve(stack.frame_pages.capacity(), kLeast, 448) ||
       !stack.cache_pages.reserve(1u << StackCache::kNodeCacheBits, 1u << StackCache::kNodeCacheBits,
                                  704) ||
-      !stack.barriers.reserve(StackCache::kMaxBarriers, StackCache::kMaxBarriers) ||
+      !stack.barriers.reserve(StackCache::kMaxBarriers, kLeast) ||
       !stack.scratch.reserve(StackCache::kMaxDepth, kLeast)) {
     return false;
   }
@@ -156,6 +156,36 @@ void thread_gone(void* cookie) {
   if (--engine.thread_count == 1) rejoin_main_lane();
 }
 
+// The calling thread's block, on the list; nullptr if memory is short.
+Thread* new_thread() noexcept {
+  WorldStop stop;
+  Thread* thread = spare_thread();
+  if (thread == nullptr) {
+    engine.lose(Lost::kThreadsFull);
+    return nullptr;
+  }
+  thread->in_use = true;
+  thread->inside = 1;  // what registering allocates is not the program's
+  thread->window = kStale;
+  thread->own = kNoWindow;
+  thread->paused = 0;
+  thread->activation_count = 0;
+  thread->last_address = 0;
+  thread->stack.thread_state = &thread->stack;
+  thread->main_state = thread;
+  thread->lane[0] = thread->lane[1] = &engine.main;
+  thread->foreign = false;  // until it is met
+  if (++engine.thread_count > 1) {
+    for (Thread* other = engine.threads; other != nullptr; other = other->next) {
+      if (other->in_use) use_own_lane(*other);
+    }
+  } else {
+    engine.main.owner = thread;
+  }
+  label_thread(*thread);
+  return thread;
+}
+
 }  // namespace
 
 MT_COLD Thread& register_self() noexcept {
@@ -164,37 +194,10 @@ MT_COLD Thread& register_self() noexcept {
   if (!engine.started || is_nobody) return no_thread;
   is_nobody = true;
   memory::danger(memory::Danger::kRegistering);
-  Thread* thread = nullptr;
-  {
-    WorldStop stop;
-    thread = spare_thread();
-    if (thread == nullptr) {
-      engine.lose(Lost::kThreadsFull);
-      is_nobody = false;
-      return no_thread;
-    }
-    thread->in_use = true;
-    thread->inside = 1;  // what registering allocates is not the program's
-    thread->window = kStale;
-    thread->own = kNoWindow;
-    thread->paused = 0;
-    thread->activation_count = 0;
-    thread->last_address = 0;
-    thread->stack.thread_state = &thread->stack;
-    thread->main_state = thread;
-    thread->lane[0] = thread->lane[1] = &engine.main;
-    thread->foreign = false;  // until it is met
-    if (++engine.thread_count > 1) {
-      for (Thread* other = engine.threads; other != nullptr; other = other->next) {
-        if (other->in_use) use_own_lane(*other);
-      }
-    } else {
-      engine.main.owner = thread;
-    }
-    label_thread(*thread);
-  }
-  self_block = thread;
+  Thread* thread = new_thread();
+  if (thread != nullptr) self_block = thread;
   is_nobody = false;
+  if (thread == nullptr) return no_thread;
   platform::at_thread_exit(thread_gone, thread);
   thread->inside = 0;
   return *thread;

@@ -130,8 +130,8 @@ void register_barrier(StackCache& stack, std::uint32_t index, const Frame* frame
     return;
   std::uint32_t slot = slot_of(frame);
   keep_from_reuse(slot);
-  stack.barriers[count] =
-      BarrierEntry{index, slot, slab.generation[slot], stack.armed_by, allocations};
+  stack.barriers[count] = BarrierEntry{index, slot, slab.generation[slot],
+                                       static_cast<std::uint32_t>(allocations), stack.armed_by};
   stack.barrier_count++;
   no_longer_armed(stack, index);
   set_barrier(stack, index, slot);
@@ -148,7 +148,8 @@ void drop_dead_barriers(StackCache& stack, std::uint64_t allocations) noexcept {
     if (barrier_alive(last.slot, last.generation, chunk_of(last.slot)))
       return set_barrier(stack, last.index, last.slot);
     stack.barrier_count--;
-    judge(stack, last.maker, allocations - last.born >= kWorthwhile, allocations);
+    judge(stack, last.maker, static_cast<std::uint32_t>(allocations) - last.born >= kWorthwhile,
+          allocations);
   }
   no_barrier(stack);
 }
