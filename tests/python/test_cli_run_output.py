@@ -82,12 +82,12 @@ UNTIL_NOBODY_READS = "import select; pipe = select.poll(); pipe.register(2, 0); 
     ],
 )
 def test_report_without_a_standard_error_is_kept(cli, kept, code, redirection):
-    path = cli.file("app.py", f"print('out')\nx = bytearray(1000)\n{code}\n")
+    path = cli.file("app.py", f"print('out')\nx = [0] * 1000\n{code}\n")
     done = in_shell(f"{TRACER} run {path} {redirection}")
     assert (done.returncode, done.stdout) == (0, "out\n")
     file, text = kept()
     assert file.suffix == ".txt"
-    assert re.search(r"^ {5}2 +1\.0 KiB .* x = bytearray\(1000\)$", text, re.MULTILINE)
+    assert re.search(r"^ {5}2 +7\.9 KiB .* x = \[0\] \* 1000$", text, re.MULTILINE)
 
 
 TRACER = f"{sys.executable} -m malloc_tracer"
