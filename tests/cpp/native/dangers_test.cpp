@@ -5,18 +5,22 @@
 // The same addresses in two threads: the first is stopped in the middle of giving them back.
 namespace {
 
-std::string numbers(const char* name) {
+// Of one allocator: a sanitizer allocates, too, where a thread is made.
+std::string numbers(const char* name, const char* allocator) {
   const std::string output = output_of("known_dangers", name);
-  return output.substr(0, output.find(" peak"));
+  const std::size_t start = output.find(allocator);
+  return start == std::string::npos ? output
+                                    : output.substr(start, output.find(" peak", start) - start);
 }
 
 TEST(Dangers, ABlockIsForgottenBeforeItsAddressIsAnothers) {
   SKIP_IF_SANITIZED();
-  EXPECT_EQ(numbers("block"), "malloc allocated 2/2097152 freed 1/1048576 live 1/1048576");
+  EXPECT_EQ(numbers("block", "malloc"),
+            "malloc allocated 2/2097152 freed 1/1048576 live 1/1048576");
 }
 
 TEST(Dangers, AMappingIsForgottenBeforeItsAddressIsAnothers) {
-  EXPECT_EQ(numbers("mapping"), "mmap allocated 2/2097152 freed 1/1048576 live 1/1048576");
+  EXPECT_EQ(numbers("mapping", "mmap"), "mmap allocated 2/2097152 freed 1/1048576 live 1/1048576");
 }
 
 }  // namespace
