@@ -246,8 +246,11 @@ bool send_to_long_way() noexcept {
 // `no_thread` is in, whoever it is; it stays so meanwhile, for to be registered takes the lock.
 WorldStop::WorldStop() noexcept : thread_(*self_block), was_nobody_(is_nobody) {
   bool known = &thread_ != &no_thread;
-  if (known) thread_.stops_world = true;
-  if (!known) is_nobody = true;
+  if (known) {
+    thread_.stops_world = true;
+  } else {
+    is_nobody = true;
+  }
   std::atomic_signal_fence(std::memory_order_seq_cst);
   engine.world.lock();
   if (known) {
@@ -279,8 +282,11 @@ WorldStop::~WorldStop() {
   }
   engine.world.unlock();
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (known) thread_.stops_world = false;
-  if (!known) is_nobody = was_nobody_;
+  if (known) {
+    thread_.stops_world = false;
+  } else {
+    is_nobody = was_nobody_;
+  }
 }
 
 Away::Away(Thread& thread) noexcept : thread_(thread), inside_(thread.inside) {

@@ -4,9 +4,9 @@
 #include <atomic>
 
 // Points of the hook zone at which a race, a fork or a signal handler would do the most harm if the
-// steps around them had another order. In builds with MALLOC_TRACER_DANGERS (presets asan and tsan)
-// a test may put a delay, a fork or a signal there (tests/cpp/capture/dangers_test.cpp); in all
-// others nothing is compiled. Any thread.
+// steps around them had another order. In builds with MALLOC_TRACER_DANGERS (presets asan, ubsan
+// and tsan) a test may put a delay, a fork or a signal there (tests/cpp/capture/dangers_test.cpp);
+// in all others nothing is compiled. Any thread.
 namespace malloc_tracer::memory {
 
 enum class Danger {
