@@ -133,8 +133,7 @@ struct alignas(64) Engine {
   void (*interrupt)() =
       nullptr;  // asked for through `interrupted`, called from the long way with busy = 0
   std::atomic<bool> interrupted{false};
-  bool (*is_foreign)() =
-      nullptr;  // does the calling thread run an interpreter with a GIL of its own?
+  bool (*is_foreign)() = nullptr;  // see Thread::foreign
   std::atomic<std::uint64_t> code_epoch{0};
   Lane main;
   CallTree tree;

@@ -200,7 +200,7 @@ MT_INLINE PathId walk(Thread& thread, PyThreadState* state, Frame* top) noexcept
   if (stack.thread_state != state) {
     forget_stack(thread);
     stack.thread_state = state;
-    thread.foreign = has_other_gil(state);
+    thread.foreign = is_foreign(state);
     thread.main_state = thread.foreign ? static_cast<const void*>(&thread) : state;
     thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
   } else if (!barrier_stands(stack)) {

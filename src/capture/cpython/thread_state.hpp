@@ -64,10 +64,13 @@ MT_INLINE PyThreadState* own_state() noexcept {
 #endif
 }
 
-// Does the state belong to an interpreter with a GIL of its own? Then its holder is not alone with
-// the main lane.
-inline bool has_other_gil(const PyThreadState* state) noexcept {
-#if PY_VERSION_HEX >= 0x030c0000
+// Is the state's holder not alone with the main lane? It has no GIL to hold, or that of another
+// interpreter.
+inline bool is_foreign(const PyThreadState* state) noexcept {
+#ifdef Py_GIL_DISABLED
+  (void)state;
+  return true;
+#elif PY_VERSION_HEX >= 0x030c0000
   return state != nullptr && state->interp != _PyRuntime.interpreters.main &&
          state->interp->ceval.own_gil != 0;
 #else
