@@ -140,9 +140,12 @@ def test_blocks_freed_by_other_threads_belong_to_the_line_that_made_them():
     assert line.freed_count == line.allocated_count
 
 
+SIZE = 500
+
+
 def in_a_generator():
     while True:
-        yield bytes(500)
+        yield b"x" * SIZE
 
 
 def test_a_generator_that_changes_threads_keeps_its_lines():
@@ -152,15 +155,16 @@ def test_a_generator_that_changes_threads_keeps_its_lines():
     def resume():
         kept.append(next(generator))
 
-    def body():
-        for _ in range(10):
+    def resume_elsewhere(times):
+        for _ in range(times):
             thread = threading.Thread(target=resume)
             thread.start()
             thread.join()
 
-    data, _ = trace_block(body)
+    resume_elsewhere(1)  # a second thread runs a copy of the instructions, which stays
+    data, _ = trace_block(lambda: resume_elsewhere(10))
     line = own_lines(check(data), in_a_generator)[2].self
-    assert (line.live_count, line.live_bytes) == (10, 10 * (500 + HEAD))
+    assert (line.live_count, line.live_bytes) == (10, 10 * (SIZE + HEAD))
     assert any(path.endswith("resume > in_a_generator") for path in paths(data))
 
 
@@ -170,7 +174,7 @@ CALLS = 300
 def test_a_profiled_function_counts_calls_of_all_threads_at_once():
     @malloc_tracer.profile
     def profiled(size):
-        return bytes(size)
+        return b"x" * size
 
     at_once(lambda number: [profiled(100) for _ in range(CALLS)] and None)
     trace = profiled.profile.trace()
@@ -181,18 +185,19 @@ def test_a_profiled_function_counts_calls_of_all_threads_at_once():
 
 def test_scopes_and_profiles_come_and_go_in_all_threads_at_once():
     def work(number):
+        size = 2000 + number
         for _ in range(30):
             handle = _engine.ScopeHandle("one of many", False)
             handle.enter()
-            block = bytes(2000 + number)
+            block = b"x" * size
             handle.leave()
             data = check(handle.peek("", [], {}, []))
-            line = own_lines(data, work)[4].self
-            assert (line.live_count, line.live_bytes) == (1, 2000 + number + HEAD)
+            line = own_lines(data, work)[5].self
+            assert (line.live_count, line.live_bytes) == (1, size + HEAD)
             del block
 
             def target():
-                return bytes(300)
+                return b"x" * SIZE
 
             data, _ = trace_call(target, all_threads=False)
             assert own_lines(check(data), target)[1].self.allocated_count == 1
