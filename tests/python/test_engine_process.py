@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine import check, kept, nonzero, own_lines, result_of, trace_block, trace_call
+from sizes import FREE_THREADED
 from malloc_tracer import _engine
 
 HEAD = b"".__sizeof__()
@@ -345,7 +346,10 @@ def under_pymalloc():
     return json.loads(python(MIXED))
 
 
-@pytest.mark.parametrize("name", ["malloc", "debug", "malloc_debug", "pymalloc_debug", "pymalloc"])
+ALLOCATORS = ["mimalloc", "mimalloc_debug"] if FREE_THREADED else ["malloc", "malloc_debug", "pymalloc_debug", "pymalloc"]
+
+
+@pytest.mark.parametrize("name", ["debug", *ALLOCATORS])
 def test_other_allocators_give_the_same_counts(under_pymalloc, name):
     assert json.loads(python(MIXED, PYTHONMALLOC=name)) == under_pymalloc
 
@@ -388,7 +392,8 @@ def test_tracemalloc_started_before_the_scope_and_stopped_inside():
         return before, after
 
     data, it = trace_block(run)
-    assert nonzero(own_lines(check(data), block)[2].self) == kept(2, SIZE + HEAD)
+    # Stopping takes away the hooks that stand above tracemalloc's, ours; pymalloc asks malloc for large blocks, mimalloc does not.
+    assert nonzero(own_lines(check(data), block)[2].self) == kept(1 if FREE_THREADED else 2, SIZE + HEAD)
     assert not tracemalloc.is_tracing()
     del it
     assert nonzero(trace_call(block)[0].sum) == ONE_BLOCK
