@@ -39,7 +39,8 @@ struct alignas(64) Thread {
       0;  // block made by this thread's latest event, if that was an allocation
   std::uint64_t last_cell = 0;
   std::uint32_t until_sample = 1;  // events until the next point of the timelines
-  // Runs an interpreter with a GIL of its own, or with none: unless it is alone, lane[1] is lane[0].
+  // Runs an interpreter with a GIL of its own, or with none: unless it is alone, lane[1] is
+  // lane[0].
   bool foreign = false;
   // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:
   // this.

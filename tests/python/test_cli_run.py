@@ -182,7 +182,10 @@ def test_threads_and_exit_handlers_belong_to_the_program(cli):
         "atexit.register(last)\nthreading.Thread(target=late).start()\n",
     )
     trace = cli.trace(path)
-    assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [array(1000) + LIST_HEAD + 32, array(2000)]
+    assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [
+        array(1000) + LIST_HEAD + 32,
+        array(2000),
+    ]
     current = cli.trace("--threads", "current", path)
     assert [current.line(path, number).self.live_bytes for number in (5, 7)] == [0, array(2000)]
 

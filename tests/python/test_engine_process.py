@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine import check, kept, nonzero, own_lines, result_of, trace_block, trace_call
-from sizes import FREE_THREADED
 from malloc_tracer import _engine
+from sizes import FREE_THREADED
 
 HEAD = b"".__sizeof__()
 SIZE = 50_000
@@ -346,7 +346,9 @@ def under_pymalloc():
     return json.loads(python(MIXED))
 
 
-ALLOCATORS = ["mimalloc", "mimalloc_debug"] if FREE_THREADED else ["malloc", "malloc_debug", "pymalloc_debug", "pymalloc"]
+ALLOCATORS = ["malloc", "malloc_debug", "pymalloc_debug", "pymalloc"]
+if FREE_THREADED:
+    ALLOCATORS = ["mimalloc", "mimalloc_debug"]
 
 
 @pytest.mark.parametrize("name", ["debug", *ALLOCATORS])
@@ -392,7 +394,7 @@ def test_tracemalloc_started_before_the_scope_and_stopped_inside():
         return before, after
 
     data, it = trace_block(run)
-    # Stopping takes away the hooks that stand above tracemalloc's, ours; pymalloc asks malloc for large blocks, mimalloc does not.
+    # Stopping takes away the hooks above tracemalloc's, ours; pymalloc asks malloc for large blocks, mimalloc does not.
     assert nonzero(own_lines(check(data), block)[2].self) == kept(1 if FREE_THREADED else 2, SIZE + HEAD)
     assert not tracemalloc.is_tracing()
     del it

@@ -314,8 +314,8 @@ class Storm {
   static constexpr int kPlaces = 8;
   static constexpr std::uint64_t kBlocksPerThread = 1u << 16;
 
-  Storm(std::uint64_t seed, Lock lock) : seed_(seed), with_lock_(lock == Lock::kNowAndThen),
-        attached_(lock == Lock::kNoneExists) {}
+  Storm(std::uint64_t seed, Lock lock)
+      : seed_(seed), with_lock_(lock == Lock::kNowAndThen), attached_(lock == Lock::kNoneExists) {}
 
   static std::string place_name(int place) { return "p" + std::to_string(place); }
 
