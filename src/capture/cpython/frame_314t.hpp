@@ -11,13 +11,13 @@ namespace malloc_tracer::capture::cpython {
 // Where the copy that the frame runs begins. The list of copies may be replaced by a longer one
 // meanwhile, and a thread that has let go of the interpreter does not keep the old one alive: what
 // was read of it counts only if it still is the list.
-inline std::uint64_t first_instruction_of(const Frame* frame) noexcept {
+inline const _Py_CODEUNIT* first_instruction_of(const Frame* frame) noexcept {
   _PyCodeArray* const* list = &code_of(frame)->co_tlbc;
   for (;;) {
     const _PyCodeArray* copies = __atomic_load_n(list, __ATOMIC_ACQUIRE);
     const char* first = __atomic_load_n(&copies->entries[frame->tlbc_index], __ATOMIC_ACQUIRE);
     if (__atomic_load_n(list, __ATOMIC_RELAXED) == copies)
-      return reinterpret_cast<std::uint64_t>(first);
+      return reinterpret_cast<const _Py_CODEUNIT*>(first);
   }
 }
 

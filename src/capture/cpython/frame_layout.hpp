@@ -26,13 +26,14 @@
 namespace malloc_tracer::capture::cpython {
 
 #ifndef Py_GIL_DISABLED
-inline std::uint64_t first_instruction_of(const Frame* frame) noexcept {
-  return reinterpret_cast<std::uint64_t>(_PyCode_CODE(code_of(frame)));
+inline const _Py_CODEUNIT* first_instruction_of(const Frame* frame) noexcept {
+  return _PyCode_CODE(code_of(frame));
 }
 #endif
 
 inline std::uint32_t instruction_offset(const Frame* frame) noexcept {
-  return static_cast<std::uint32_t>(instruction_of(frame) - first_instruction_of(frame));
+  return static_cast<std::uint32_t>(instruction_of(frame) -
+                                    reinterpret_cast<std::uint64_t>(first_instruction_of(frame)));
 }
 
 // Still being set up by its caller (or `__init__`'s trampoline): what it allocates belongs to the
@@ -40,9 +41,9 @@ inline std::uint32_t instruction_offset(const Frame* frame) noexcept {
 inline bool is_incomplete(const Frame* frame) noexcept {
   if (has_no_code(frame)) return true;
   if (frame->owner == FRAME_OWNED_BY_GENERATOR) return false;
-  auto first_traceable = static_cast<std::uint32_t>(code_of(frame)->_co_firsttraceable);
   return instruction_of(frame) <
-         first_instruction_of(frame) + first_traceable * sizeof(_Py_CODEUNIT);
+         reinterpret_cast<std::uint64_t>(first_instruction_of(frame) +
+                                         code_of(frame)->_co_firsttraceable);
 }
 
 // Is it an activation of this function, or of any with this code object?
