@@ -2,6 +2,7 @@
 
 supported_versions=(3.15 3.14 3.13 3.12 3.11 3.10 3.9) # newest first
 chroot_versions=(3.15 3.14) # what scripts/chroot-python has where the machine has none
+free_threaded_versions=(3.15t 3.14t) # tested where they are found: no registry has them
 
 apt_updated=
 
@@ -32,14 +33,18 @@ apt_install() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
 }
 
+# version_of PYTHON: prints the version of a CPython, as 3.13 or, free-threaded, 3.14t.
+version_of() {
+  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2] + "t" * ("t" in sys.abiflags) if sys.implementation.name == "cpython" else "")' 2>/dev/null
+}
+
 # find_python VERSION: prints the path of that interpreter, from PATH or ~/.pyenv/versions; fails if there is none.
 # The path is the interpreter's own: a pyenv shim is on PATH for every version and runs only those switched on.
 find_python() {
-  local candidate path
-  for candidate in "$(command -v "python$1")" "$(command -v python3)" "$HOME/.pyenv/versions/$1".*/bin/python; do
-    if path=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.implementation.name, sys.executable)' 2>/dev/null) &&
-      [[ $path == "$1 cpython "* ]]; then
-      echo "${path#"$1 cpython "}"
+  local candidate
+  for candidate in "$(command -v "python$1")" "$(command -v python3)" "$HOME/.pyenv/versions/${1%t}".*/bin/python; do
+    if [[ $(version_of "$candidate") == "$1" ]]; then
+      "$candidate" -c 'import sys; print(sys.executable)'
       return 0
     fi
   done
@@ -82,7 +87,7 @@ complete_python() {
 # make_venv VERSION FOLDER: a virtual environment with a pip that knows dependency groups; kept if it stands and works.
 make_venv() {
   local python
-  if [[ $("$2/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) != "$1" ]]; then
+  if [[ $(version_of "$2/bin/python") != "$1" ]]; then
     python=$(find_python "$1") || { echo "Python $1 is not on this machine." >&2; return 1; }
     complete_python "$1" "$python"
     rm -rf "$2"

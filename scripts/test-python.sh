@@ -18,6 +18,15 @@ python_tests() {
   MALLOC_TRACER_BUILD=build/test/cmake-$1 timeout 900 "build/test/venv-$1/bin/pytest" -q -p no:cacheprovider "${@:2}"
 }
 
+# The extension module as a free-threaded build has it, with the headers of one that is not: compiled and linked, not run.
+compile_free_threaded() {
+  local build=build/test/free-threaded-$1 venv=build/test/venv-$1
+  "$venv/bin/python" -m pip install --quiet nanobind
+  cmake -S . -B "$build" -G Ninja --log-level=WARNING -DMALLOC_TRACER_WERROR=ON -DMALLOC_TRACER_PYTHON=ON \
+    -DCMAKE_CXX_FLAGS="-DPy_GIL_DISABLED=1 -DNB_FREE_THREADED" -DPython_EXECUTABLE="$PWD/$venv/bin/python"
+  cmake --build "$build" --target _engine
+}
+
 # The whole suite in a build that compares every call path and every record with a slow, plain way, and then ten million events of
 # programs that are hard on call paths.
 checked_tests() {

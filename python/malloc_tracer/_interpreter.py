@@ -2,7 +2,7 @@
 
 import sys
 
-OLDEST, NEWEST = (3, 9), (3, 15)
+OLDEST, NEWEST, OLDEST_FREE_THREADED = (3, 9), (3, 15), (3, 14)
 
 
 def complaint() -> str:
@@ -15,8 +15,9 @@ def complaint() -> str:
         return f"{wanted}; this is {version}, which is too old: run the program with a newer one."
     if sys.version_info[:2] > NEWEST:
         return f"{wanted}; this is {version}, whose frames it does not know yet: look for a newer malloc_tracer."
-    if "t" in sys.abiflags:
-        return f"{wanted} with the GIL; this is the free-threaded build of {version}."
+    if "t" in sys.abiflags and sys.version_info[:2] < OLDEST_FREE_THREADED:
+        newer = "{}.{}t or newer".format(*OLDEST_FREE_THREADED)
+        return f"{wanted}; this is the free-threaded build of {version}: run the program with {newer}, or with the GIL."
     if hasattr(sys, "gettotalrefcount"):
         return f"{wanted} as released; this is a debug build of {version}: use a release build."
     if getattr(sys.implementation, "_multiarch", "").endswith("musl"):

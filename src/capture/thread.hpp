@@ -44,8 +44,9 @@ struct alignas(64) Thread {
   std::uint64_t sample_at = 1;     // allocations before that point
   bool stops_world = false;        // holds the world lock, or waits for it: may not do so again
   bool is_ours = false;            // what it allocates is the tracer's: no event, nor lost
-  bool foreign = false;  // runs an interpreter with a GIL of its own: lane[1] is not the main lane;
-                         // as of the state that the stack cache belongs to
+  // Runs an interpreter with a GIL of its own, or with none: unless it is alone, lane[1] is
+  // lane[0]. As of the state that the stack cache belongs to.
+  bool foreign = false;
   // The stack cache's thread state, unless `foreign`: whoever runs it holds the main GIL. None:
   // this.
   const void* main_state = this;

@@ -138,9 +138,9 @@ void label_thread(Thread& thread) noexcept {
 void rejoin_main_lane() noexcept {
   settle_all_lanes();
   for (Thread* thread = engine.threads; thread != nullptr; thread = thread->next) {
-    if (!thread->in_use || thread->foreign || thread->lane[0] == &engine.main) continue;
+    if (!thread->in_use || thread->lane[0] == &engine.main) continue;
     thread->lane[0]->owner = nullptr;
-    thread->lane[0] = &engine.main;
+    thread->lane[0] = thread->lane[1] = &engine.main;
   }
 }
 

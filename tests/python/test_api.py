@@ -167,7 +167,10 @@ VERSION = "{}.{}".format(*sys.version_info[:2])
             {"version_info": (3, 99, 0)},
             "this is 3.99, whose frames it does not know yet: look for a newer malloc_tracer",
         ),
-        ({"abiflags": "t"}, "with the GIL; this is the free-threaded build"),
+        (
+            {"abiflags": "t", "version_info": (3, 13, 0)},
+            "this is the free-threaded build of 3.13: run the program with 3.14t or newer, or with the GIL",
+        ),
         (
             {"implementation": SimpleNamespace(name="cpython", _multiarch="x86_64-linux-musl")},
             "on glibc; this one is built on musl: run the program where glibc is",

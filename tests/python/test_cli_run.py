@@ -9,7 +9,7 @@ import pytest
 
 import malloc_tracer
 from command_line import ENVIRONMENT, CommandLine, numbers
-from sizes import ARGUMENT, array
+from sizes import ARGUMENT, LIST_HEAD, array
 
 
 def kib(size):
@@ -177,7 +177,10 @@ def test_threads_and_exit_handlers_belong_to_the_program(cli):
         "atexit.register(last)\nthreading.Thread(target=late).start()\n",
     )
     trace = cli.trace(path)
-    assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [array(1000) + 32, array(2000)]
+    assert [trace.line(path, number).self.live_bytes for number in (5, 7)] == [
+        array(1000) + LIST_HEAD + 32,
+        array(2000),
+    ]
     current = cli.trace("--threads", "current", path)
     assert [current.line(path, number).self.live_bytes for number in (5, 7)] == [0, array(2000)]
 
@@ -217,7 +220,7 @@ def test_one_listing_for_each_function(cli):
         "helper: 1 call",
     ]
     live = 3 * array(1000) + sys.getsizeof((0, 0, 0))
-    assert numbers(done.err, "# work") == [kib(live), kib(live + ARGUMENT), kib(live + 3 * ARGUMENT), "10"]
+    assert numbers(done.err, "# work") == [kib(live), kib(live), kib(live + 3 * ARGUMENT), "10"]
     one = array(100) + ARGUMENT
     assert numbers(done.err, "# fill") == ["0 B", f"{one} B", f"{4 * one} B", "12"]
     assert numbers(done.err, "# helper") == [f"{array(77)} B", *[f"{array(77) + ARGUMENT} B"] * 2, "3"]

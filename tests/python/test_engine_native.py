@@ -11,6 +11,7 @@ import numpy
 import pytest
 
 from engine import allocator, check, compiled, kept, native_helper, nonzero, own_lines, trace_block, trace_call
+from sizes import FREE_THREADED
 
 ALLOCATORS = [
     "malloc",
@@ -369,10 +370,11 @@ def test_small_arrays_from_numpys_cache_are_seen(items):
     run()
     data, array = trace_call(run)
     del array
-    assert allocator(check(data), "tracked") == kept(1, items * 8)
+    tracked = {} if FREE_THREADED else kept(1, items * 8)  # there numpy has no cache, nor one of dimensions
+    assert allocator(check(data), "tracked") == tracked
     line = own_lines(data, run)[1].self
     assert items * 8 < line.live_bytes < items * 8 + 200  # the array's object too
-    assert line.live_count == 2
+    assert line.live_count == 2 + FREE_THREADED
 
 
 def test_every_small_array_is_seen_whether_from_the_cache_or_not():
@@ -410,8 +412,8 @@ def test_large_arrays_are_one_block_of_their_size(make):
     del array
     line = own_lines(check(data), run)[1].total
     assert 800_000 <= line.live_bytes < 800_000 + 300  # the array and its object
-    # Keyword arguments make a table of keys, which 3.9 keeps.
-    assert 2 <= line.live_count <= 2 + (sys.version_info < (3, 10))
+    # Keyword arguments make a table of keys, which 3.9 keeps. Free-threaded, dimensions are a block.
+    assert 2 <= line.live_count <= 2 + (sys.version_info < (3, 10) or FREE_THREADED)
 
 
 def test_large_python_blocks_count_once():
@@ -420,5 +422,5 @@ def test_large_python_blocks_count_once():
         return b"x" * size
 
     data, kept_block = trace_call(run)
-    assert nonzero(check(data).sum) == kept(1, len(kept_block) + 33)
+    assert nonzero(check(data).sum) == kept(1, sys.getsizeof(kept_block))
     assert [item.name for item in data.allocators] == ["python object"]

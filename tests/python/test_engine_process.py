@@ -14,6 +14,7 @@ import pytest
 
 from engine import check, kept, nonzero, own_lines, result_of, trace_block, trace_call
 from malloc_tracer import _engine
+from sizes import FREE_THREADED
 
 HEAD = b"".__sizeof__()
 SIZE = 50_000
@@ -345,7 +346,12 @@ def under_pymalloc():
     return json.loads(python(MIXED))
 
 
-@pytest.mark.parametrize("name", ["malloc", "debug", "malloc_debug", "pymalloc_debug", "pymalloc"])
+ALLOCATORS = ["malloc", "malloc_debug", "pymalloc_debug", "pymalloc"]
+if FREE_THREADED:
+    ALLOCATORS = ["mimalloc", "mimalloc_debug"]
+
+
+@pytest.mark.parametrize("name", ["debug", *ALLOCATORS])
 def test_other_allocators_give_the_same_counts(under_pymalloc, name):
     assert json.loads(python(MIXED, PYTHONMALLOC=name)) == under_pymalloc
 
@@ -388,7 +394,8 @@ def test_tracemalloc_started_before_the_scope_and_stopped_inside():
         return before, after
 
     data, it = trace_block(run)
-    assert nonzero(own_lines(check(data), block)[2].self) == kept(2, SIZE + HEAD)
+    # Stopping takes away the hooks above tracemalloc's, ours; pymalloc asks malloc for large blocks, mimalloc does not.
+    assert nonzero(own_lines(check(data), block)[2].self) == kept(1 if FREE_THREADED else 2, SIZE + HEAD)
     assert not tracemalloc.is_tracing()
     del it
     assert nonzero(trace_call(block)[0].sum) == ONE_BLOCK

@@ -21,6 +21,7 @@ from engine import (
     trace_call,
 )
 from malloc_tracer import _engine
+from sizes import FREE_THREADED
 
 HEAD = b"".__sizeof__()  # of a bytes object, which is one block
 
@@ -349,10 +350,11 @@ def test_a_growing_list_is_reallocated():
     run()
     data, rows = trace_call(run)
     line = own_lines(check(data), run)[3].self
-    assert line.reallocated_count == line.allocated_count - 1
+    assert line.reallocated_count == (0 if FREE_THREADED else line.allocated_count - 1)
     assert line.live_count == 1
     assert line.live_bytes == rows.__sizeof__() - [].__sizeof__()
-    assert line.peak_bytes == line.live_bytes  # the old array and the new one are never both in the peak
+    if not FREE_THREADED:
+        assert line.peak_bytes == line.live_bytes  # the old array and the new one are never both in the peak
 
 
 def test_timeline_ends_at_what_is_live_and_contains_the_peak():
@@ -523,7 +525,7 @@ def test_code_objects_at_a_reused_address_keep_their_own_names():
         namespace.clear()
     data = ended(handle)
     sizes = {f.name: f.self.live_bytes for f in data.functions if f.name.startswith("made_")}
-    growth = {f.name for f in data.functions if f.name.startswith("made_") and f.self.reallocated_count}
+    growth = {f.name for f in data.functions if f.name.startswith("made_") and f.self.live_count > 1}
     for i in range(300):
         if f"made_{i}" not in growth and i != 0:
             assert sizes[f"made_{i}"] == 500 + i + HEAD, i

@@ -25,6 +25,7 @@ from engine import (
     trace_call,
 )
 from malloc_tracer import _engine
+from sizes import FREE_THREADED
 
 
 @pytest.fixture(scope="session")
@@ -127,13 +128,15 @@ def test_frees_by_another_thread_are_charged_to_the_place_that_allocated(worker,
     line = own_lines(check(data), make)[1].self
     assert (line.allocated_bytes, line.freed_bytes, line.live_count) == (SIZE + HEAD, SIZE + HEAD, 0)
     assert line.temporary_count == 0
-    assert 1 not in own_lines(data, drop) or own_lines(data, drop)[1].self.freed_bytes == 0
+    if not FREE_THREADED:  # where a thread that drops another's object notes it for that thread, in a block of its own
+        assert 1 not in own_lines(data, drop) or own_lines(data, drop)[1].self.freed_bytes == 0
 
 
 def test_frees_by_this_thread_of_another_threads_blocks(worker):
     def run():
         worker.call(make)
         drop()
+        worker.call(lambda: None)  # free-threaded, an object is freed by the thread that made it, when that comes to it
 
     run()
     data, _ = trace_block(run)
@@ -247,7 +250,11 @@ def test_scopes_in_several_threads_at_once_see_their_own_part():
     for thread in threads:
         thread.join()
     for count in alone:
-        assert numbers(check(results[count]).sum) == numbers(alone[count].sum)
+        several, one = numbers(check(results[count]).sum), numbers(alone[count].sum)
+        if FREE_THREADED:  # the peaks of threads that run beside others are right within their credit
+            assert one["live_bytes"] <= several.pop("peak_bytes") <= one.pop("peak_bytes")
+            assert one["live_count"] <= several.pop("peak_count") <= one.pop("peak_count")
+        assert several == one
         line = own_lines(results[count], job)[2]
         assert line.total.live_bytes >= count * (1000 + count + HEAD)
 

@@ -12,24 +12,28 @@ import numpy as np
 import pytest
 
 from malloc_tracer._sizes import size
-from sizes import LOST
+from sizes import FREE_THREADED, LIST_HEAD, LOST
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RULE, LINE = "=" * 104, "-" * 104
-# Of the list of 100,000 ints each but the small ones is a block: of 28 bytes before 3.11, of 32 since. Small are those
-# up to 256, from 3.15 on those up to 1024.
+# Of the list of 100,000 ints each but the small ones is a block: of 28 bytes before 3.11, of 32 since, free-threaded of
+# 48. Small are those up to 256, from 3.15 on those up to 1024.
 INTS, INT = 99_743, 32
 if sys.version_info >= (3, 15):
     INTS -= 1024 - 256
 if sys.version_info < (3, 11):
     INT = 28
-LESS = 99_743 * 32 - INTS * INT
+if FREE_THREADED:
+    INT = 48
+LESS = 99_743 * 32 - INTS * INT - LIST_HEAD
 # Before 3.11 `print` leaves what it has not written yet.
 PRINTED = {"print('x', x)": 68, "print('Hello')": 34} if sys.version_info < (3, 11) else {}
 X, HELLO = (PRINTED.get(line, 0) for line in ("print('x', x)", "print('Hello')"))
 LIST = size(3_992_760 - LESS)
 # What an array's dimensions take if they are not from numpy's cache; before 2.3 they are.
-COLD = 16 if np.lib.NumpyVersion(np.__version__) >= "2.3.0" else 0
+COLD = 16 if not FREE_THREADED and np.lib.NumpyVersion(np.__version__) >= "2.3.0" else 0
+# Free-threaded, an array's object is larger, and its dimensions are always a block.
+MORE = 32 if FREE_THREADED else 0
 
 
 def total(count: int) -> str:
@@ -55,15 +59,15 @@ Line #    Size          Line Contents
     13                          dataset4a = np.empty((100000, ), dtype=np.float64)
     14                          return 0
     15                      elif x == 1:
-    16     781.3 KiB            dataset4b = np.empty((100000, ), dtype=np.float64)
+    16     {size(800_096 + MORE)}            dataset4b = np.empty((100000, ), dtype=np.float64)
     17                          return 1
     18@
     19                      dataset3 = np.empty((3000, ), dtype=np.float64)
     20                      return 2
 {LINE}
-     {3 + bool(X)}       {total(4800952 + X + COLD)}
+     {3 + bool(X)}       {total(4800952 + X + COLD + 2 * MORE)}
 
-Total allocated size: {total(4800952 + X + COLD)}
+Total allocated size: {total(4800952 + X + COLD + 2 * MORE)}
 """
 
 METHOD = f"""\
@@ -83,15 +87,15 @@ Line #    Size          Line Contents
     20                              dataset4a = np.empty((100000, ), dtype=np.float64)
     21                              return 0
     22                          elif x == 1:
-    23     781.3 KiB                dataset4b = np.empty((100000, ), dtype=np.float64)
+    23     {size(800_096 + MORE)}                dataset4b = np.empty((100000, ), dtype=np.float64)
     24                              return 1
     25@
     26                          dataset3 = np.empty((3000, ), dtype=np.float64)
     27                          return 2
 {LINE}
-     {3 + bool(X)}       {total(4800952 + X + COLD)}
+     {3 + bool(X)}       {total(4800952 + X + COLD + 2 * MORE)}
 
-Total allocated size: {total(4800952 + X + COLD)}
+Total allocated size: {total(4800952 + X + COLD + 2 * MORE)}
 """
 
 SMETHOD = f"""\
@@ -102,17 +106,17 @@ Line #    Size          Line Contents
 {RULE}
     29                      @staticmethod
     30                      def smethod():
-    31       896 B              dataset = np.empty((100, ), dtype=np.float64)
+    31       {896 + MORE} B              dataset = np.empty((100, ), dtype=np.float64)
     32       {LIST}            l = [i for i in range(100000)]
     33                          print('Hello')
     34                          return dataset
 {LINE}
-     {2 + bool(HELLO)}       {total(3993656 + HELLO)}
+     {2 + bool(HELLO)}       {total(3993656 + HELLO + MORE)}
 
-Total allocated size: {total(3993656 + HELLO)}
+Total allocated size: {total(3993656 + HELLO + MORE)}
 """
 
-STRING = 69 if sys.version_info < (3, 12) else 61  # the str header: 49 and 41 bytes
+STRING = 20 + sys.getsizeof("")
 CMETHOD = f"""\
 << Target traces >>
 File "{EXAMPLES}/usage2c.py"
@@ -177,7 +181,7 @@ Line #    Size          Line Contents
 #1 "{file}": (raw {VAR2} B)
     13      78.2 KiB        global_var2 = np.empty((10000, ), dtype=np.float64)
 
-#2 "{file}": (raw 8096 B)
+#2 "{file}": (raw {VAR1} B)
     12       7.9 KiB        global_var1 = np.empty((1000, ), dtype=np.float64)
 
 Total allocated size: {ALL}
@@ -213,18 +217,20 @@ def test_example(name, python):
     expected = listing(EXPECTED[name])
     if "{file}" in expected:
         more = {
-            "RELATED": total(4800952 + X + 2 * COLD),
-            "ALL": total(4889144 + X + 3 * COLD),
-            "ROW": size(800_096 + COLD),
+            "RELATED": total(4800952 + X + 2 * COLD + 2 * MORE),
+            "ALL": total(4889144 + X + 3 * COLD + 4 * MORE),
+            "ROW": size(800_096 + COLD + MORE),
         }
-        others = f"{size(88_192 + COLD)} (raw {88_192 + COLD} B)"
+        rest = 88_192 + COLD + 2 * MORE
+        others = f"{size(rest)} (raw {rest} B)"
         table = {
             "RULE": RULE,
             "LINE": LINE,
             "LIST": LIST,
             "LINES": 3 + bool(X),
             "OTHERS": others,
-            "VAR2": 80_096 + COLD,
+            "VAR1": 8096 + MORE,
+            "VAR2": 80_096 + COLD + MORE,
         }
         expected = expected.format(file=path, **table, **more)
     assert python(str(path)) == expected + LOST
@@ -240,9 +246,9 @@ def test_the_example_of_issue_3_line_by_line(python):
     code += "for n in range(5, 21): print('line', n, (s := trace.line(func, n).self).live_bytes, s.live_count)"
     lines = [line.split()[1:] for line in python("-c", code).splitlines() if line.startswith("line ")]
     assert [line for line in lines if line[1:] != ["0", "0"]] == [
-        ["8", "8096", "2"],
+        ["8", str(8096 + MORE), str(2 + FREE_THREADED)],
         ["10", str(3_992_760 - LESS), str(INTS + 2)],
-        ["16", "800096", "2"],
+        ["16", str(800_096 + MORE), str(2 + FREE_THREADED)],
     ]
 
 
@@ -250,4 +256,4 @@ def test_the_related_example_of_issue_3_line_by_line(python):
     code = (EXAMPLES / "usage3a.py").read_text()
     code += "trace = tracer.trace(target_args=dict(x=1, y=2, z=3), quiet=True)\n"
     code += "print(*[trace.line(func2, n).self.live_bytes for n in (12, 13)])"
-    assert python("-c", code).splitlines()[-1] == "8096 80096"
+    assert python("-c", code).splitlines()[-1] == f"{8096 + MORE} {80_096 + MORE}"

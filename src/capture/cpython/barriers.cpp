@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "capture/cpython/constructor_calls.hpp"
+#include "capture/cpython/free_lists.hpp"
 #include "capture/world.hpp"
 #include "memory/spin_lock.hpp"
 #include "platform/prim.hpp"
@@ -22,6 +23,7 @@ PyObjectArenaAllocator original_arena;
 
 // Arenas and chunks are mapped memory below the objects in them: not events of their own.
 void* arena_alloc(void*, std::size_t bytes) {
+  disable_free_lists_of_new_thread();
   if (void* chunk = take_chunk(bytes)) return chunk;
   Thread& thread = here();
   thread.inside++;

@@ -5,6 +5,8 @@
 
 #include <opcode.h>
 
+#include "capture/cpython/free_threading.hpp"
+
 namespace malloc_tracer::capture::cpython {
 
 namespace {
@@ -46,7 +48,7 @@ bool is_kept_out(const PyThreadState* state, const PyHeapTypeObject* called) noe
 }
 
 std::uint64_t tuple_bytes(std::uint32_t items) noexcept {
-  return sizeof(PyGC_Head) + offsetof(PyTupleObject, ob_item) + items * sizeof(PyObject*);
+  return kCollectorHead + offsetof(PyTupleObject, ob_item) + items * sizeof(PyObject*);
 }
 
 }  // namespace

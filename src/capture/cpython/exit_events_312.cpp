@@ -10,6 +10,7 @@
 
 #include <opcode.h>  // macros with plain names: last
 
+#include "capture/cpython/free_threading.hpp"
 #include "capture/cpython/thread_state.hpp"
 #include "capture/events.hpp"
 
@@ -26,6 +27,7 @@ enum class Kind { kStart, kResume, kYield, kReturn };
 template <Kind kind>
 PyObject* on_event(PyObject*, PyObject* const*, Py_ssize_t) {
   const Frame* frame = top_frame(attached_state());
+  MutexGuard guard(watching);
   if (kind == Kind::kStart || kind == Kind::kResume) {
     frame_entered(frame, kind == Kind::kStart);
   } else {
@@ -131,6 +133,7 @@ bool code_is_watched(PyObject* watched) {
 }  // namespace
 
 bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
+  MutexGuard guard(watching);
   if (!start_tool()) return false;
   if (watches == nullptr && !set_global(true)) return false;
   if (!set_local(function, true)) return false;
@@ -139,10 +142,13 @@ bool watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) {
 }
 
 void unwatch(Watch& watch) {
-  if (!remove_watch(watch)) return;
-  if (!code_is_watched(watch.function)) set_local(watch.function, false);
-  if (watches == nullptr) set_global(false);
-  PyErr_Clear();
+  {
+    MutexGuard guard(watching);
+    if (!remove_watch(watch)) return;
+    if (!code_is_watched(watch.function)) set_local(watch.function, false);
+    if (watches == nullptr) set_global(false);
+    PyErr_Clear();
+  }
   Py_CLEAR(watch.function);
 }
 
@@ -188,7 +194,7 @@ bool is_event_bookkeeping(PyThreadState* state, std::uint64_t bytes,
   auto instruction = reinterpret_cast<const _Py_CODEUNIT*>(instruction_of(frame));
   int opcode = instruction->op.code;
   if (is_one_of(opcode, kStarts)) {
-    constexpr std::size_t kList = sizeof(PyGC_Head) + sizeof(PyListObject);
+    constexpr std::size_t kList = kCollectorHead + sizeof(PyListObject);
     auto length = static_cast<std::uint64_t>(Py_SIZE(code));
     return allocator == Allocator::kPythonMem
                ? bytes == sizeof(_PyCoMonitoringData) || bytes == length

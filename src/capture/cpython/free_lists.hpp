@@ -19,5 +19,12 @@ void learn_free_lists() noexcept;
 void drain_free_lists() noexcept;
 void disable_free_lists() noexcept;
 void enable_free_lists() noexcept;
+// The calling thread is about to begin a frame, maybe its first: on free-threaded builds lists are
+// the threads' own.
+#ifdef Py_GIL_DISABLED
+void disable_free_lists_of_new_thread() noexcept;
+#else
+inline void disable_free_lists_of_new_thread() noexcept {}
+#endif
 
 }  // namespace malloc_tracer::capture::cpython

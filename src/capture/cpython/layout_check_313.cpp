@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "capture/cpython/frame_layout.hpp"
+#include "capture/cpython/free_threading.hpp"
 #include "capture/cpython/layout_check.hpp"
 
 #if PY_VERSION_HEX >= 0x030d0000
@@ -18,7 +19,7 @@ bool is_layout_known() noexcept {
     std::uint64_t its, ours;
   } const fields[] = {
       {its.version >> 16, PY_VERSION_HEX >> 16},
-      {its.free_threaded, 0},
+      {its.free_threaded, kFreeThreaded},
       {its.thread_state.current_frame, offsetof(PyThreadState, current_frame)},
       {its.thread_state.interp, offsetof(PyThreadState, interp)},
       {its.interpreter_frame.previous, offsetof(_PyInterpreterFrame, previous)},
@@ -31,6 +32,10 @@ bool is_layout_known() noexcept {
       {its.code_object.linetable, offsetof(PyCodeObject, co_linetable)},
       {its.code_object.firstlineno, offsetof(PyCodeObject, co_firstlineno)},
       {its.code_object.co_code_adaptive, offsetof(PyCodeObject, co_code_adaptive)},
+#ifdef Py_GIL_DISABLED
+      {its.interpreter_frame.tlbc_index, offsetof(_PyInterpreterFrame, tlbc_index)},
+      {its.code_object.co_tlbc, offsetof(PyCodeObject, co_tlbc)},
+#endif
   };
   if (__builtin_memcmp(its.cookie, "xdebugpy", sizeof its.cookie) != 0) return false;
   for (const auto& field : fields) {

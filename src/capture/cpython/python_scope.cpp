@@ -10,10 +10,12 @@
 #include "capture/cpython/frame_blocks.hpp"
 #include "capture/cpython/frame_layout.hpp"
 #include "capture/cpython/free_lists.hpp"
+#include "capture/cpython/free_threading.hpp"
 #include "capture/cpython/layout_check.hpp"
 #include "capture/cpython/native_hooks.hpp"
 #include "capture/cpython/python_frames.hpp"
 #include "capture/cpython/thread_state.hpp"
+#include "capture/cpython/watches.hpp"
 #include "capture/world.hpp"
 
 namespace malloc_tracer::capture::cpython {
@@ -117,15 +119,21 @@ std::string start() {
   learn_free_lists();
   if (!install_native()) return "malloc_tracer cannot hook malloc in this process";
   engine.session_hook = switch_session;
-  check_writers([] { return !has_other_gil(attached_state()); });
+  check_writers([] { return !is_foreign(attached_state()); });
   started = true;
   return {};
 }
 
-bool PythonScope::open() {
+// The first scope to open and the last to close switch the interpreter's free lists and allocators.
+void PythonScope::begin() noexcept {
   if (engine.open_scopes == 0) drain_free_lists();
   see_new_modules();
+  InterpreterStop stop;
   scope_ = open_scope(all_threads_);
+}
+
+bool PythonScope::open() {
+  begin();
   if (scope_.id != 0) {
     if (kFreeListsStayOn) engine.lose(Lost::kFreeListsOn);
     return true;
@@ -150,8 +158,10 @@ void PythonScope::leave() {
 
 void PythonScope::end() {
   if (watch_.function != nullptr) keeping_exception([&] { unwatch(watch_); });
+  MutexGuard guard(ending_);
   if (!capture::is_open(scope_)) return;
   ended_ = snapshot_of(scope_);
+  InterpreterStop stop;
   close_scope(scope_);
 }
 
@@ -184,10 +194,13 @@ bool PythonScope::attach(PyObject* function, bool ends) {
 }
 
 snapshot::Snapshot PythonScope::peek() const {
+  MutexGuard guard(ending_);
   return ended_ && !capture::is_open(scope_) ? *ended_ : snapshot_of(scope_);
 }
 
 void PythonScope::reset() {
+  MutexGuard guard(ending_);
+  MutexGuard events(watching);  // they read the scope and count the calls
   ended_.reset();
   watch_.calls = 0;
   if (capture::is_open(scope_)) scope_ = reset_scope(scope_);

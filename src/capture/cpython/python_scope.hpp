@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "capture/cpython/exit_events.hpp"
+#include "capture/cpython/mutex.hpp"
 #include "capture/scopes.hpp"
 #include "snapshot/snapshot.hpp"
 
@@ -46,12 +47,14 @@ class PythonScope {
 
  private:
   bool open();
+  void begin() noexcept;
 
   std::string name_;
   bool all_threads_;
   ScopeRef scope_;
   Watch watch_;
   std::optional<snapshot::Snapshot> ended_;
+  mutable Mutex ending_;  // the end, and whoever asks for the result
 };
 
 // The engine inside this interpreter: hooks ready, nothing recording. Empty, or one sentence why it

@@ -64,11 +64,18 @@ MT_INLINE PyThreadState* own_state() noexcept {
 #endif
 }
 
-// Does the state belong to an interpreter with a GIL of its own? Then its holder is not alone with
-// the main lane. While an interpreter is made, its state is current before it has any GIL.
+#ifdef Py_GIL_DISABLED
+inline constexpr bool kMayHaveOtherGil = false;  // every state is foreign
+#else
 inline constexpr bool kMayHaveOtherGil = PY_VERSION_HEX >= 0x030c0000;
-inline bool has_other_gil(const PyThreadState* state) noexcept {
-#if PY_VERSION_HEX >= 0x030c0000
+#endif
+// Is the state's holder not alone with the main lane? It has no GIL to hold, or that of another
+// interpreter. While an interpreter is made, its state is current before it has any GIL.
+inline bool is_foreign(const PyThreadState* state) noexcept {
+#ifdef Py_GIL_DISABLED
+  (void)state;
+  return true;
+#elif PY_VERSION_HEX >= 0x030c0000
   return state != nullptr && state->interp != _PyRuntime.interpreters.main &&
          (state->interp->ceval.own_gil != 0 || state->interp->ceval.gil == nullptr);
 #else

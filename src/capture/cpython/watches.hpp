@@ -3,12 +3,15 @@
 
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/frame_layout.hpp"
+#include "capture/cpython/mutex.hpp"
 #include "capture/world.hpp"
 
-// The list of watched functions, shared by the families' exit events. Requires the GIL.
+// The list of watched functions, shared by the families' exit events. Requires the GIL and
+// `watching`.
 namespace malloc_tracer::capture::cpython {
 
 inline Watch* watches = nullptr;
+inline Mutex watching;
 
 inline void add_watch(Watch& watch, PyObject* function, ScopeRef& scope, bool ends_scope) noexcept {
   Py_INCREF(function);

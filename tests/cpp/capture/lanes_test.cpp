@@ -86,6 +86,41 @@ TEST_F(LanesTest, AThreadThatIsAloneUsesTheMainLaneWithoutTheLock) {
   }));
 }
 
+// Threads of an interpreter with a GIL of its own, or with none.
+class ForeignTest : public EngineTest {
+ protected:
+  void SetUp() override {
+    EngineTest::SetUp();
+    engine.is_foreign = [] { return true; };
+    here().foreign = true;
+  }
+  void TearDown() override {
+    here().foreign = false;
+    engine.is_foreign = nullptr;
+    EngineTest::TearDown();
+  }
+};
+
+TEST_F(ForeignTest, AThreadHasTheMainLaneOnlyWhileItIsAlone) {
+  for (int i = 0; i < 2; i++) {
+    EXPECT_EQ(here().lane[0], &engine.main);
+    EXPECT_EQ(here().lane[1], &engine.main);
+    WaitingThread other;
+    for (const Thread* thread : {&here(), &other.block()}) {
+      EXPECT_NE(thread->lane[0], &engine.main);
+      EXPECT_EQ(thread->lane[1], thread->lane[0]);
+    }
+  }
+}
+
+TEST_F(ForeignTest, PeaksAreExactAgainWhenTheOthersHaveEnded) {
+  const ScopeRef scope = begin();
+  { WaitingThread other; }
+  for (std::uint64_t block = 1; block <= 3; block++) Program().alloc(block, 10).free(block);
+  Program().alloc(1, 13);
+  EXPECT_EQ(total(snapshot_of(scope)).peak_bytes, 13u);
+}
+
 TEST_F(LanesTest, TheLaneOfAThreadThatIsGoneIsHandedOn) {
   const std::uint32_t lanes = engine.lane_count;
   for (int i = 0; i < 20; i++) {
@@ -270,13 +305,17 @@ class TrueLive {
   std::atomic<std::uint64_t> above_{0}, above_most_{0}, below_{0}, below_most_{0};
 };
 
+// The interpreter's lock: threads run without it, or take it now and then and use the main lane
+// under it, or there is none to take (free-threaded builds).
+enum class Lock { kNever, kNowAndThen, kNoneExists };
+
 class Storm {
  public:
   static constexpr int kPlaces = 8;
   static constexpr std::uint64_t kBlocksPerThread = 1u << 16;
 
-  // `with_lock`: threads take the interpreter's lock now and then, and use the main lane under it.
-  Storm(std::uint64_t seed, bool with_lock) : seed_(seed), with_lock_(with_lock) {}
+  Storm(std::uint64_t seed, Lock lock)
+      : seed_(seed), with_lock_(lock == Lock::kNowAndThen), attached_(lock == Lock::kNoneExists) {}
 
   static std::string place_name(int place) { return "p" + std::to_string(place); }
 
@@ -293,7 +332,7 @@ class Storm {
     for (std::uint64_t step = 0; step < steps; step++) {
       std::unique_lock lock(lock_, std::defer_lock);
       if (with_lock_ && random() % 2 == 0) lock.lock();
-      ManualFrames::locked = lock.owns_lock();
+      ManualFrames::locked = lock.owns_lock() || attached_;
       // A window of its own now and then.
       if (random() % 64 == 0) {
         activate(inner, here(), {});
@@ -435,7 +474,7 @@ class Storm {
   }
 
   std::uint64_t seed_;
-  bool with_lock_;
+  bool with_lock_, attached_;
   std::mutex lock_;  // the interpreter's
   Exchange exchange_;
   TrueLive live_;
@@ -447,14 +486,19 @@ class Storm {
 
 class StormTest : public LanesTest {
  protected:
-  void storm(bool with_lock) {
+  void TearDown() override {
+    engine.is_foreign = nullptr;
+    LanesTest::TearDown();
+  }
+  void storm(Lock lock) {
+    if (lock == Lock::kNoneExists) engine.is_foreign = [] { return true; };
     const char* soak = std::getenv("MALLOC_TRACER_FUZZ_SECONDS");
     const auto end = std::chrono::steady_clock::now() +
                      std::chrono::seconds(soak != nullptr ? std::atoi(soak) : 1);
     std::uint64_t seed = 1;
     do {
       const ScopeRef scope = begin();
-      auto storm = std::make_unique<Storm>(seed, with_lock);
+      auto storm = std::make_unique<Storm>(seed, lock);
       std::atomic<bool> done{false};
       std::thread disturber([&] { storm->disturb(done); });
       std::vector<std::thread> threads;
@@ -473,9 +517,11 @@ class StormTest : public LanesTest {
   }
 };
 
-TEST_F(StormTest, ThreadsWithoutTheLockLoseNothing) { storm(false); }
+TEST_F(StormTest, ThreadsWithoutTheLockLoseNothing) { storm(Lock::kNever); }
 
-TEST_F(StormTest, ThreadsThatTakeAndLeaveTheLockLoseNothing) { storm(true); }
+TEST_F(StormTest, ThreadsThatTakeAndLeaveTheLockLoseNothing) { storm(Lock::kNowAndThen); }
+
+TEST_F(StormTest, ThreadsOfAFreeThreadedInterpreterLoseNothing) { storm(Lock::kNoneExists); }
 
 }  // namespace
 }  // namespace malloc_tracer::capture

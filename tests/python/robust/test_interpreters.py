@@ -307,6 +307,7 @@ def test_asyncio_tasks_with_contexts_timeouts_and_cancellation():
             except (TimeoutError, asyncio.TimeoutError):
                 pass
             await asyncio.to_thread(lambda: kept.append(block()))
+        asyncio.run(asyncio.to_thread(block))  # free-threaded, a second thread runs a copy of the instructions
         data, _ = trace_call(lambda: asyncio.run(main()))
         print([line.self.live_count for line in check(data).lines if line.function == "block"])
         """)

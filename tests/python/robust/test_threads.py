@@ -13,6 +13,7 @@ import pytest
 
 from engine import allocator, check, compiled, kept, lost, nodes, nonzero, own_lines, result_of, trace_block, trace_call
 from malloc_tracer import _engine
+from sizes import FREE_THREADED
 from test_engine_process import ONE_BLOCK, block
 
 BLOCK_BYTES = ONE_BLOCK["live_bytes"]
@@ -117,7 +118,11 @@ def test_a_timer_and_an_excepthook():
         data, _ = trace_block(run)
     finally:
         threading.excepthook = old
-    assert blocks_in(data) == kept(3, BLOCK_BYTES)
+    numbers, expected = blocks_in(data), kept(3, BLOCK_BYTES)
+    if FREE_THREADED:  # the peak of threads that run beside others is right within their credit
+        assert numbers.pop("peak_bytes") <= expected.pop("peak_bytes")
+        assert numbers.pop("peak_count") <= expected.pop("peak_count")
+    assert numbers == expected
 
 
 @pytest.fixture(scope="module")
