@@ -474,6 +474,60 @@ TEST_P(OneDangerTest, ASignalHandlerOfAThreadThatWaitsForTheWorldIsCounted) {
   EXPECT_TRUE(snapshot.lost.empty());
 }
 
+// A thread has looked whether the world runs before it was told to stop, and its lane shows a
+// window after that.
+TEST_P(OneDangerTest, AWindowShownWhileTheWorldStopsIsHiddenAgain) {
+  begin();
+  const Life life(false);
+  Halt halt;
+  std::atomic<bool> reached{false};
+  Ambush waiting{0,
+                 [&](Danger) {
+                   reached = true;
+                   halt.stand();
+                 },
+                 Danger::kEntering};
+  std::thread thread([&] { life.live(&waiting); });
+  while (!reached) std::this_thread::yield();
+  std::thread stopper([] {
+    const WorldStop stop;
+    engine.each_lane([](Lane& lane) { EXPECT_EQ(WindowId{lane.run.match}, kNoRun); });
+  });
+  while (!engine.stopping) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));  // it waits for the thread
+  halt.let_go();
+  stopper.join();
+  thread.join();
+}
+
+TEST_P(OneDangerTest, AThreadThatComesBackFromAnInterruptWaitsForTheWorld) {
+  static Halt halt;
+  static std::atomic<bool> interrupted, gone_on;
+  static std::atomic<Danger> met;
+  static Ambush after{1, [](Danger point) {  // after kIn
+                        met = point;
+                        gone_on = true;
+                      }};
+  begin();
+  engine.interrupt = [] {
+    engine.interrupted = false;
+    interrupted = true;
+    halt.stand();
+    ambush = &after;
+  };
+  engine.interrupted = true;
+  std::thread thread([] { Life(true).live(nullptr); });
+  while (!interrupted) std::this_thread::yield();
+  {
+    const WorldStop stop;
+    halt.let_go();
+    while (!gone_on) std::this_thread::yield();
+  }
+  thread.join();
+  EXPECT_EQ(met, Danger::kWaiting);
+  engine.interrupt = nullptr;
+}
+
 using DangersDeathTest = EngineTest;
 
 TEST_F(DangersDeathTest, LocksInTheWrongOrderStopTheProcess) {
