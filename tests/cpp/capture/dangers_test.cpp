@@ -266,6 +266,7 @@ template <class Work>
 void expect_to_wait_for(Halt& halt, Work work) {
   std::atomic<bool> done{false};
   std::thread stopper([&] {
+    ManualFrames::locked = false;  // the one that stands may have the lock
     work();
     done = true;
   });
