@@ -78,6 +78,10 @@ class Life {
     ManualFrames::current = 0;
     ManualFrames::locked = locked_;
     Program program;
+    // One life is like the other: no point of the timelines comes in it, wherever the last one's
+    // block, which it may have, has got to.
+    program.thread().until_sample += Engine::kFirstSampleInterval;
+    program.thread().sample_at += Engine::kFirstSampleInterval;
     program.at(path_here(program.bottom()));
     for (const Step& step : kSteps) {
       take(step, program);
