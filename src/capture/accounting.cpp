@@ -204,12 +204,8 @@ void enter_window(Lane& lane, WindowId window_id) noexcept {
     run.ceiling = 2 * lane.credit;
   }
   memory::danger(memory::Danger::kEntering);
-  run.match = window.ended == 0 ? window_id : kNoRun;
-  // The world may have been told to stop between our look and this store.
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (engine.stopping.load(std::memory_order_relaxed) ||
-      engine.interrupted.load(std::memory_order_relaxed))
-    run.match = kNoRun;
+  bool short_way = window.ended == 0 && !engine.interrupted.load(std::memory_order_relaxed);
+  run.match = short_way ? window_id : kNoRun;
 }
 
 }  // namespace

@@ -11,11 +11,12 @@ namespace malloc_tracer::capture {
 // Brings everything the thread has cached up to date. False: no scope records this thread now.
 template <class Frames>
 bool catch_up(Thread& thread) noexcept {
-  while (MT_UNLIKELY(engine.stopping.load(std::memory_order_acquire))) wait_for_world(thread);
   if (MT_UNLIKELY(engine.interrupted.load(std::memory_order_relaxed)) && Frames::attached(thread)) {
     Away away(thread);  // what the interrupt frees counts
     engine.interrupt();
   }
+  // The last step for which the thread is away: from here on whoever stops the world waits for it.
+  while (MT_UNLIKELY(engine.stopping.load(std::memory_order_acquire))) wait_for_world(thread);
   if (thread.window == kStale) {
     refresh_window(thread);
     Frames::refresh(thread);

@@ -260,8 +260,8 @@ WorldStop::WorldStop() noexcept : thread_(*self_block), was_nobody_(is_nobody) {
   if (!others_exist()) return;
   engine.stopping.store(true, std::memory_order_seq_cst);
   memory::danger(memory::Danger::kStopping);
-  // A thread that was between reading `stopping` and setting `match` shows up as a changed match:
-  // once more.
+  // A thread that was between reading `stopping` and setting `match` is out by now, and shows up as
+  // a changed match, which its next events may have followed: once more.
   do {
     send_to_long_way();
     platform::barrier_all_threads();

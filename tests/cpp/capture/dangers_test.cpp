@@ -78,6 +78,10 @@ class Life {
     ManualFrames::current = 0;
     ManualFrames::locked = locked_;
     Program program;
+    // One life is like the other: no point of the timelines comes in it, wherever the last one's
+    // block, which it may have, has got to.
+    program.thread().until_sample += Engine::kFirstSampleInterval;
+    program.thread().sample_at += Engine::kFirstSampleInterval;
     program.at(path_here(program.bottom()));
     for (const Step& step : kSteps) {
       take(step, program);
@@ -266,6 +270,7 @@ template <class Work>
 void expect_to_wait_for(Halt& halt, Work work) {
   std::atomic<bool> done{false};
   std::thread stopper([&] {
+    ManualFrames::locked = false;  // the one that stands may have the lock
     work();
     done = true;
   });
@@ -472,6 +477,60 @@ TEST_P(OneDangerTest, ASignalHandlerOfAThreadThatWaitsForTheWorldIsCounted) {
   EXPECT_EQ(total(snapshot).allocated_bytes, Life::from(0).allocated_bytes + 10);
   EXPECT_EQ(total(snapshot).freed_bytes, Life::from(0).freed_bytes + 10);
   EXPECT_TRUE(snapshot.lost.empty());
+}
+
+// A thread has looked whether the world runs before it was told to stop, and its lane shows a
+// window after that.
+TEST_P(OneDangerTest, AWindowShownWhileTheWorldStopsIsHiddenAgain) {
+  begin();
+  const Life life(false);
+  Halt halt;
+  std::atomic<bool> reached{false};
+  Ambush waiting{0,
+                 [&](Danger) {
+                   reached = true;
+                   halt.stand();
+                 },
+                 Danger::kEntering};
+  std::thread thread([&] { life.live(&waiting); });
+  while (!reached) std::this_thread::yield();
+  std::thread stopper([] {
+    const WorldStop stop;
+    engine.each_lane([](Lane& lane) { EXPECT_EQ(WindowId{lane.run.match}, kNoRun); });
+  });
+  while (!engine.stopping) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));  // it waits for the thread
+  halt.let_go();
+  stopper.join();
+  thread.join();
+}
+
+TEST_P(OneDangerTest, AThreadThatComesBackFromAnInterruptWaitsForTheWorld) {
+  static Halt halt;
+  static std::atomic<bool> interrupted, gone_on;
+  static std::atomic<Danger> met;
+  static Ambush after{1, [](Danger point) {  // after kIn
+                        met = point;
+                        gone_on = true;
+                      }};
+  begin();
+  engine.interrupt = [] {
+    engine.interrupted = false;
+    interrupted = true;
+    halt.stand();
+    ambush = &after;
+  };
+  engine.interrupted = true;
+  std::thread thread([] { Life(true).live(nullptr); });
+  while (!interrupted) std::this_thread::yield();
+  {
+    const WorldStop stop;
+    halt.let_go();
+    while (!gone_on) std::this_thread::yield();
+  }
+  thread.join();
+  EXPECT_EQ(met, Danger::kWaiting);
+  engine.interrupt = nullptr;
 }
 
 using DangersDeathTest = EngineTest;

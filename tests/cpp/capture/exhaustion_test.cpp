@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -38,6 +40,26 @@ std::vector<std::unique_ptr<WaitingThread>> take_spare_threads() {
   std::vector<std::unique_ptr<WaitingThread>> threads(spare);
   for (auto& thread : threads) thread = std::make_unique<WaitingThread>();
   return threads;
+}
+
+// `work(limit)` on a new thread, while the process may map only so many bytes more. False if the
+// system does not enforce it. Meanwhile the calling thread does nothing that a sanitizer would
+// allocate for, as it does for a thread's first wait that blocks.
+template <class Work>
+bool on_thread_short_of_memory(std::size_t bytes, Work work) {
+  std::atomic<bool> waiting{false}, limited{false}, done{false};
+  std::thread thread([&] {
+    while (!waiting) std::this_thread::yield();
+    AddressSpaceLimit limit(bytes);
+    limited = limit.set();
+    if (limited) work(limit);
+    limit.lift();
+    done = true;
+  });
+  waiting = true;
+  while (!done) std::this_thread::yield();
+  thread.join();
+  return limited;
 }
 
 // All in forked children: full tables stay full.
@@ -135,17 +157,12 @@ TEST_F(ExhaustionTest, AThreadWithoutABlockGoesOnUnrecorded) {
   EXPECT_TRUE(in_child([] {
     const ScopeRef scope = begin_in_child();
     const auto others = take_spare_threads();
-    bool limited = false;
-    std::thread thread([&] {
-      AddressSpaceLimit limit(64 * 1024);
-      limited = limit.set();
-      if (!limited) return;
+    const bool limited = on_thread_short_of_memory(64 * 1024, [](AddressSpaceLimit& limit) {
       Thread& block = here();
       limit.lift();
       EXPECT_EQ(&block, &no_thread);
       Program(block).alloc(1, 100).free(1).realloc(1, 4, 5);
     });
-    thread.join();
     if (!limited) return;
     Program().alloc(2, 7);
     EXPECT_EQ(lost(snapshot_of(scope), Lost::kThreadsFull), 1u);
@@ -162,16 +179,11 @@ TEST_F(ExhaustionTest, AThreadWithoutABlockMayFreeARecordedBlock) {
     const ScopeRef scope = begin_in_child();
     Program().alloc(1, 100);
     const auto others = take_spare_threads();
-    bool limited = false;
-    std::thread thread([&] {
-      AddressSpaceLimit limit(64 * 1024);
-      limited = limit.set();
-      if (!limited) return;
+    on_thread_short_of_memory(64 * 1024, [](AddressSpaceLimit& limit) {
       Thread& block = here();
       limit.lift();
       Program(block).free(1);
     });
-    thread.join();
     EXPECT_LE(total(snapshot_of(scope)).freed_bytes, 100u);
   }));
 }
@@ -181,13 +193,8 @@ TEST_F(ExhaustionTest, IdsGoNoFurtherThanTheSmallestLane) {
   EXPECT_TRUE(in_child([] {
     const ScopeRef scope = begin_in_child();
     const auto others = take_spare_threads();
-    bool limited = false;
-    std::thread thread([&] {
-      AddressSpaceLimit limit(std::size_t{4} << 30);
-      limited = limit.set();
-      if (limited) here();
-    });
-    thread.join();
+    const bool limited =
+        on_thread_short_of_memory(std::size_t{4} << 30, [](AddressSpaceLimit&) { here(); });
     if (!limited) return;
     EXPECT_LT(engine.account_room, Engine::kMaxAccounts);
     EXPECT_LT(engine.window_room, Engine::kMaxWindows);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
 #include <thread>
 
 #include "capture/engine_test.hpp"
@@ -36,6 +37,23 @@ void while_held(memory::SpinLock& lock, Body body) {
   done = true;
   holder.join();
 }
+
+// Makes nonsense of a table while it lives.
+template <class Table>
+class Disorder {
+ public:
+  explicit Disorder(Table& table) : table_(table) {
+    std::memcpy(before_, &table, sizeof table);
+    std::memset(static_cast<void*>(&table), 0x5a, sizeof table);
+  }
+  ~Disorder() { std::memcpy(static_cast<void*>(&table_), before_, sizeof table_); }
+  Disorder(const Disorder&) = delete;
+  Disorder& operator=(const Disorder&) = delete;
+
+ private:
+  Table& table_;
+  unsigned char before_[sizeof(Table)];
+};
 
 class ForkTest : public EngineTest {
  protected:
@@ -104,6 +122,22 @@ TEST_F(ForkTest, WhileTheSessionIsAboutToEnd) {
     expect_children_work();
     engine.open_scopes = 1;
   });
+}
+
+// The other thread was in the middle of a change: the child looks at nothing that may be half done.
+TEST_F(ForkTest, WhileTablesAreInDisorder) {
+  begin();
+  Program program;
+  program.alloc(kOfTheParent, 30).at(call(program.bottom(), "f")).alloc(2, 7);
+  for (memory::SpinLock* lock : {&engine.world, &engine.intern, &engine.tree.lock()}) {
+    while_held(*lock, [] {
+      const Disorder pool(engine.pool);
+      const Disorder window(engine.windows[kFirstWindow]);
+      EXPECT_TRUE(
+          in_child([] { EXPECT_EQ(engine.tree.path_count(), 2u) << "this thread's bottom"; }));
+      expect_children_work();
+    });
+  }
 }
 
 // A thread that begins is marked, but not counted yet.

@@ -20,6 +20,7 @@
 
 #include "capture/engine_test.hpp"
 #include "capture/lane.hpp"
+#include "capture/random_delays.hpp"
 #include "many_threads.hpp"
 
 namespace malloc_tracer::capture {
@@ -497,6 +498,7 @@ class StormTest : public LanesTest {
                      std::chrono::seconds(soak != nullptr ? std::atoi(soak) : 1);
     std::uint64_t seed = 1;
     do {
+      const test::RandomDelays delays(seed);
       const ScopeRef scope = begin();
       auto storm = std::make_unique<Storm>(seed, lock);
       std::atomic<bool> done{false};
