@@ -151,6 +151,7 @@ void PythonScope::leave() {
 void PythonScope::end() {
   if (watch_.function != nullptr) keeping_exception([&] { unwatch(watch_); });
   if (!capture::is_open(scope_)) return;
+  see_new_modules();
   ended_ = snapshot_of(scope_);
   close_scope(scope_);
 }
@@ -184,7 +185,9 @@ bool PythonScope::attach(PyObject* function, bool ends) {
 }
 
 snapshot::Snapshot PythonScope::peek() const {
-  return ended_ && !capture::is_open(scope_) ? *ended_ : snapshot_of(scope_);
+  if (ended_ && !capture::is_open(scope_)) return *ended_;
+  see_new_modules();
+  return snapshot_of(scope_);
 }
 
 void PythonScope::reset() {
