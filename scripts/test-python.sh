@@ -41,7 +41,7 @@ checked_tests() {
   cp "$build"/bindings/_engine*.so "$build/python/malloc_tracer/"
   export PYTHONPATH=$PWD/$build/python
   timeout 1800 "$venv/bin/pytest" -q -p no:cacheprovider
-  timeout 1800 "$venv/bin/python" tests/python/hazards.py --events 10000000
+  PYTHON_JIT=1 timeout 1800 "$venv/bin/python" tests/python/hazards.py --events 10000000 # compiled, where the interpreter can
 }
 
 # examples_with PYTHON: its output goes to $logs.

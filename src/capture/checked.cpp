@@ -24,12 +24,14 @@ struct Record {
 
 constexpr std::uint32_t kBuckets = 1u << 20, kMostRecords = 1u << 27;
 memory::SpinLock lock;
+// Reserved with the first record: a process that is short of memory loads the engine as ever.
+memory::ReservedArray<std::uint32_t> buckets;
 memory::ReservedArray<Record> records;
-std::uint32_t buckets[kBuckets];
 bool (*may_write)() = nullptr;   // the main lane
 std::uint32_t record_count = 0;  // records[0] is none; one stays for every address ever seen
 
 Record* record_of(std::uint64_t address) noexcept {
+  if (buckets.capacity() == 0 && !buckets.reserve(kBuckets, kBuckets)) return nullptr;
   if (records.capacity() == 0 && !records.reserve(kMostRecords, 1024)) return nullptr;
   std::uint32_t& bucket = buckets[memory::hash_pair(address, 0) % kBuckets];
   for (std::uint32_t i = bucket; i != 0; i = records[i].next) {

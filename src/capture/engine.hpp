@@ -45,8 +45,10 @@ enum class Lost : std::uint32_t {
   kWorldNotStopped,
   kWindowsFull,
   kFreeListsOn,
+  kLoaderNotTold,
+  kSlotsRefused,
 };
-inline constexpr std::uint32_t kLostReasons = 10;
+inline constexpr std::uint32_t kLostReasons = 12;
 const char* lost_text(Lost reason) noexcept;
 
 // A scope's live bytes are peak - headroom. `peak_epoch` is the tick of its last new maximum.

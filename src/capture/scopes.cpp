@@ -88,6 +88,8 @@ ScopeRef open_scope(bool all_threads) noexcept {
   scope.peak_epoch = ++engine.tick;
   for (std::uint32_t i = 0; i < kLostReasons; i++)
     scope.lost_before[i] = engine.lost[i].load(std::memory_order_relaxed);
+  // These were lost before, and are to every scope.
+  scope.lost_before[static_cast<std::uint32_t>(Lost::kSlotsRefused)] = 0;
   if (engine.open_scopes++ == 0) begin_session();
   return ScopeRef{id, scope.serial};
 }

@@ -44,6 +44,10 @@ const char* lost_text(Lost reason) noexcept {
       return "numbers read while a thread was changing them";
     case Lost::kFreeListsOn:
       return "small objects reused unseen (CPython 3.9 cannot switch its free lists off)";
+    case Lost::kLoaderNotTold:
+      return "libraries loaded inside, whose calls may be missing (loader not told of the tracer)";
+    case Lost::kSlotsRefused:
+      return "libraries whose calls are missing (their tables cannot be written)";
   }
   return "events not recorded";
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 // All that the engine needs from the operating system; linux/ implements it. Everything but the
 // registrations at the end may run inside malloc: no allocation, no lock, errno preserved.
@@ -52,7 +53,7 @@ struct Module {
   const void* relocations[2];
   std::size_t relocation_counts[2];
   std::uintptr_t read_only_begin, read_only_end;
-  int symbol_protection;  // of the pages that hold `symbols`
+  bool dynamic_is_final;  // addresses in `dynamic` are absolute, and the loader reads them there
 
   bool contains(std::uintptr_t address) const noexcept { return address - begin < end - begin; }
 };
@@ -78,8 +79,13 @@ bool is_loaded_fully(const Module& module) noexcept;
 void* find_function(const Module& module, const char* name) noexcept;
 
 // From now on the loader takes `other` for what the module defines under the name where that was
-// `function`, in all versions of the name; false if the system does not let us.
-bool redirect(const Module& module, const char* name, void* function, void* other) noexcept;
+// `function`, in all versions of the name; false if the system does not let us, or memory is short.
+struct Redirection {
+  const char* name;
+  void* function;
+  void* other;
+};
+bool redirect(const Module& module, std::span<const Redirection> redirections) noexcept;
 
 // Calls `visit` for every pointer in the module that the loader filled with the address of a named
 // symbol.

@@ -160,6 +160,7 @@ void PythonScope::end() {
   if (watch_.function != nullptr) keeping_exception([&] { unwatch(watch_); });
   MutexGuard guard(ending_);
   if (!capture::is_open(scope_)) return;
+  see_new_modules();
   ended_ = snapshot_of(scope_);
   InterpreterStop stop;
   close_scope(scope_);
@@ -195,7 +196,9 @@ bool PythonScope::attach(PyObject* function, bool ends) {
 
 snapshot::Snapshot PythonScope::peek() const {
   MutexGuard guard(ending_);
-  return ended_ && !capture::is_open(scope_) ? *ended_ : snapshot_of(scope_);
+  if (ended_ && !capture::is_open(scope_)) return *ended_;
+  see_new_modules();
+  return snapshot_of(scope_);
 }
 
 void PythonScope::reset() {

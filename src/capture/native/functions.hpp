@@ -9,7 +9,6 @@
 //
 //   call -> GOT slot -> stub -> active -> the real function        no scope is open
 //                                      -> its hook                 while recording
-//                                      -> its look stub -> hook    for a few calls after a dlopen
 //
 // Slots are patched once and keep pointing at the stubs; switching only changes `active`, entry by
 // entry, while calls go on: before the first scope opens and after the last has closed real
@@ -26,7 +25,7 @@ struct alignas(64) Functions {
   void* extra[kMaxExtraFunctions];
 };
 
-enum class Group : std::uint8_t { kHeap, kNew, kMapping, kLoader, kExtra };
+enum class Group : std::uint8_t { kHeap, kNew, kMapping, kExtra };
 
 inline constexpr int kFirstExtraFunction = offsetof(Functions, extra) / sizeof(void*);
 inline constexpr int kFunctionCount = kFirstExtraFunction + kMaxExtraFunctions;
@@ -41,7 +40,6 @@ extern constinit Functions real;
 extern "C" {
 // Read by the stubs; named in C because they are written in assembler.
 extern Functions mt_native_active __attribute__((visibility("hidden")));
-extern Functions mt_native_recording __attribute__((visibility("hidden")));
 }
 
 }  // namespace malloc_tracer::capture::native

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "capture/native/stubs.hpp"
+#include "memory/relaxed.hpp"
 #include "memory/reserved_array.hpp"
 #include "platform/prim.hpp"
 
@@ -28,9 +29,8 @@ struct LazySlot {
 
 struct Patcher {
   const FunctionName* names = nullptr;
-  std::uintptr_t allocator_base = 0;  // module that defines the program's malloc
-  std::uintptr_t allocator_begin = 0;
-  bool allocator_is_foreign = false;  // neither the C library nor the program
+  std::uintptr_t allocator_begin = 0;  // module that defines the program's malloc
+  bool allocator_is_foreign = false;   // neither the C library nor the program
   std::uintptr_t program_begin = 0, program_end = 0;
   std::uint32_t first_bytes[kFunctionCount] = {};  // of each name, four; 0 without one
   std::uint64_t may_match[4] = {};                 // which hashes of them occur
@@ -42,6 +42,9 @@ struct Patcher {
   memory::ReservedArray<LazySlot> lazy;
   std::uint32_t lazy_count = 0;
   std::uint64_t loaded = 0, unloaded = 0;  // counts up to which everything is patched
+  bool loader_is_told = false;
+  memory::Relaxed<std::uint64_t> late{};     // modules that came with slots that led past us
+  memory::Relaxed<std::uint64_t> refused{};  // modules whose slots still do
   std::atomic<bool> at_work{false};
 };
 
@@ -99,7 +102,14 @@ bool is_program_entry(std::uintptr_t target, int index) noexcept {
   return in_program(target) && !in_program(reinterpret_cast<std::uintptr_t>(entries(real)[index]));
 }
 
-void patch_slot(const Module& module, void** slot, int index) noexcept {
+// The module's slots, as they were found.
+struct Found {
+  const Module& module;
+  bool past_us = false, refused = false;
+};
+
+void patch_slot(Found& found, void** slot, int index) noexcept {
+  const Module& module = found.module;
   void* target = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
   void* function = entries(real)[index];
   if (function == nullptr || target == stub_of(index)) return;
@@ -108,20 +118,25 @@ void patch_slot(const Module& module, void** slot, int index) noexcept {
   auto address = reinterpret_cast<std::uintptr_t>(target);
   bool lazy = target != function && is_lazy(module, address, index);
   if (target != function && !lazy && !is_program_entry(address, index)) return;
-  if (!platform::write_slot(module, slot, stub_of(index))) return;
-  if (lazy && patcher.lazy_count < patcher.lazy.capacity())
+  bool past_us = target == function;
+  bool written = platform::write_slot(module, slot, stub_of(index));
+  found.past_us |= past_us;
+  found.refused |= past_us && !written;
+  if (lazy && written && patcher.lazy_count < patcher.lazy.capacity())
     patcher.lazy[patcher.lazy_count++] = LazySlot{slot, index};
 }
 
-void patch(const Module& module) noexcept {
-  if (is_skipped(module)) return;
+Found patch(const Module& module) noexcept {
+  Found found{module};
+  if (is_skipped(module)) return found;
   platform::each_slot(
       module,
       [](void** slot, const char* symbol, void* cookie) {
         int index = index_of(symbol);
-        if (index >= 0) patch_slot(*static_cast<const Module*>(cookie), slot, index);
+        if (index >= 0) patch_slot(*static_cast<Found*>(cookie), slot, index);
       },
-      const_cast<Module*>(&module));
+      &found);
+  return found;
 }
 
 // One way through the link map.
@@ -163,7 +178,11 @@ bool scan_module(const Module& module, void* cookie) noexcept {
     return true;
   }
   if (!old) scan.fresh++;
-  if (!old || scan.all) patch(module);
+  if (!old || scan.all) {
+    Found found = patch(module);
+    if (found.refused) patcher.refused += 1;
+    if (found.past_us && patcher.loaded != 0) patcher.late += 1;
+  }
   const auto& list = patcher.seen[1 - patcher.current];
   if (scan.count < list.capacity()) list[scan.count++] = Seen{module.base, module.dynamic};
   return true;
@@ -224,11 +243,15 @@ bool find_in_module(const Module& module, void*) noexcept {
 }
 
 bool redirect_in_module(const Module& module, void*) noexcept {
+  platform::Redirection redirections[kFunctionCount];
+  std::size_t count = 0;
   for (int i = 0; i < kFunctionCount; i++) {
-    if (void* function = entries(real)[i];
-        module.contains(reinterpret_cast<std::uintptr_t>(function)))
-      platform::redirect(module, patcher.names[i].symbol, function, stub_of(i));
+    void* function = entries(real)[i];
+    if (module.contains(reinterpret_cast<std::uintptr_t>(function)))
+      redirections[count++] = {patcher.names[i].symbol, function, stub_of(i)};
   }
+  if (count != 0 && !platform::redirect(module, {redirections, count}))
+    patcher.loader_is_told = false;
   return true;
 }
 
@@ -250,7 +273,16 @@ bool find_real_functions(const FunctionName* names) noexcept {
          patcher.lazy.reserve(kMaxLazySlots, kLeast);
 }
 
-void redirect_real_functions() noexcept { platform::each_module(redirect_in_module, nullptr); }
+void redirect_real_functions() noexcept {
+  patcher.loader_is_told = true;
+  platform::each_module(redirect_in_module, nullptr);
+}
+
+UnseenModules unseen_modules() noexcept {
+  // Where it is not told, also those that have gone again count.
+  std::uint64_t late = patcher.late;
+  return {patcher.loader_is_told ? late : platform::module_counts().loaded, patcher.refused};
+}
 
 void patcher_after_fork() noexcept { patcher.at_work.store(false, std::memory_order_relaxed); }
 

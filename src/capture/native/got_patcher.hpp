@@ -30,9 +30,16 @@ bool find_real_functions(const FunctionName* names) noexcept;
 // module's slots lead to them before its constructors run. Requires: the stubs lead somewhere.
 void redirect_real_functions() noexcept;
 
-// Patches modules not seen yet. Requires: `inside` is set, so that a signal handler in the middle
-// of this does not wait for it.
+// Patches modules not seen yet: those that were there before, or that the loader had begun to bind,
+// and all of them where it cannot be told.
 void patch_new_modules() noexcept;
+
+// What is lost where the system does not let us write. Both only grow.
+struct UnseenModules {
+  std::uint64_t late;     // modules that came without the loader's leading them to us
+  std::uint64_t refused;  // modules with a slot that still leads to the real function
+};
+UnseenModules unseen_modules() noexcept;
 
 // In a forked child: the thread that was patching may not exist any more.
 void patcher_after_fork() noexcept;

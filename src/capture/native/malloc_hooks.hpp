@@ -9,7 +9,6 @@
 #include "capture/native/functions.hpp"
 #include "capture/native/mapping_hooks.hpp"
 #include "capture/native/operator_new.hpp"
-#include "capture/native/stubs.hpp"
 #include "capture/world.hpp"
 
 // The hooks that stand in `mt_native_recording` while a scope is open, one for each line of
@@ -83,9 +82,6 @@ struct MallocHooks : MappingHooks<Frames> {
   }
   static void* valloc(std::size_t bytes) { return recorded<&Functions::valloc>(bytes, bytes); }
   static void* pvalloc(std::size_t bytes) { return recorded<&Functions::pvalloc>(bytes, bytes); }
-
-  static constexpr auto dlopen = mt_native_dlopen;
-  static constexpr decltype(Functions::dlsym) dlsym = nullptr;  // only its look stub matters
 
  private:
   // Allocates through one of the forms that other allocators may build upon each other.

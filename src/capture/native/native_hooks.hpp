@@ -26,11 +26,12 @@ bool install_native_hooks(std::span<const ExtraFunction> extra = {}) noexcept {
   return install_hooks(MallocHooks<Frames>::table(), extra);
 }
 
-// Hooks on before the first scope, off after the last. May be called with the world stopped.
+// Hooks on before the first scope, off after the last. Requires: one at a time (the world lock).
 void set_native_recording(bool on) noexcept;
 
-// Patches what has been loaded meanwhile: to be called when a scope opens, *without* the world lock
-// (a thread that holds the loader's lock may be waiting for the world).
+// Patches what has been loaded meanwhile, and counts as lost what could not be: to be called before
+// a scope opens and before its snapshot, *without* the world lock (a thread that holds the loader's
+// lock may be waiting for the world).
 void rescan_modules() noexcept;
 
 }  // namespace malloc_tracer::capture::native

@@ -40,10 +40,17 @@ constexpr std::uint32_t kCallSlot = R_AARCH64_JUMP_SLOT, kDataSlot = R_AARCH64_G
 
 std::uintptr_t page_start(std::uintptr_t address) noexcept { return address & ~(page_bytes() - 1); }
 
-// glibc has added the base to the addresses in the dynamic section, musl has not.
+// glibc adds the base to the addresses in a dynamic section, unless that is read-only, and looks
+// there whenever it looks for a name; musl does neither.
+#ifdef __GLIBC__
+constexpr bool kLoaderKeepsDynamic = true;
+#else
+constexpr bool kLoaderKeepsDynamic = false;
+#endif
+
 template <class T>
-const T* located(std::uintptr_t base, std::uintptr_t address) noexcept {
-  return reinterpret_cast<const T*>(address < base ? base + address : address);
+const T* located(const Module& module, std::uintptr_t address) noexcept {
+  return reinterpret_cast<const T*>(module.dynamic_is_final ? address : module.base + address);
 }
 
 void read_dynamic(Module& module) noexcept {
@@ -52,25 +59,25 @@ void read_dynamic(Module& module) noexcept {
     std::uintptr_t value = entry->d_un.d_ptr;
     switch (entry->d_tag) {
       case DT_SYMTAB:
-        module.symbols = located<Symbol>(module.base, value);
+        module.symbols = located<Symbol>(module, value);
         break;
       case DT_STRTAB:
-        module.strings = located<char>(module.base, value);
+        module.strings = located<char>(module, value);
         break;
       case DT_GNU_HASH:
-        module.gnu_hash = located<std::uint32_t>(module.base, value);
+        module.gnu_hash = located<std::uint32_t>(module, value);
         break;
       case DT_HASH:
-        module.sysv_hash = located<std::uint32_t>(module.base, value);
+        module.sysv_hash = located<std::uint32_t>(module, value);
         break;
       case DT_JMPREL:
-        module.relocations[0] = located<Relocation>(module.base, value);
+        module.relocations[0] = located<Relocation>(module, value);
         break;
       case DT_PLTRELSZ:
         module.relocation_counts[0] = value / sizeof(Relocation);
         break;
       case DT_RELA:
-        module.relocations[1] = located<Relocation>(module.base, value);
+        module.relocations[1] = located<Relocation>(module, value);
         break;
       case DT_RELASZ:
         module.relocation_counts[1] = value / sizeof(Relocation);
@@ -79,19 +86,6 @@ void read_dynamic(Module& module) noexcept {
         break;
     }
   }
-}
-
-// How the segment that holds the address is mapped.
-int protection_of(const dl_phdr_info& info, const void* address) noexcept {
-  auto offset = reinterpret_cast<std::uintptr_t>(address) - info.dlpi_addr;
-  for (const Header* header = info.dlpi_phdr; header != info.dlpi_phdr + info.dlpi_phnum;
-       header++) {
-    if (header->p_type != PT_LOAD || offset - header->p_vaddr >= header->p_memsz) continue;
-    return ((header->p_flags & PF_R) != 0 ? PROT_READ : 0) |
-           ((header->p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
-           ((header->p_flags & PF_X) != 0 ? PROT_EXEC : 0);
-  }
-  return PROT_READ;
 }
 
 // False for what is no ordinary module.
@@ -109,6 +103,7 @@ bool read_module(const dl_phdr_info& info, Module& module) noexcept {
       module.end = std::max(module.end, end);
     } else if (header->p_type == PT_DYNAMIC) {
       module.dynamic = reinterpret_cast<const void*>(begin);
+      module.dynamic_is_final = kLoaderKeepsDynamic && (header->p_flags & PF_W) != 0;
     } else if (header->p_type == PT_GNU_RELRO) {
       module.read_only_begin = page_start(begin);
       module.read_only_end = page_start(end);
@@ -118,7 +113,6 @@ bool read_module(const dl_phdr_info& info, Module& module) noexcept {
   bool kernel = getauxval(AT_SYSINFO_EHDR) != 0 && module.contains(getauxval(AT_SYSINFO_EHDR));
   if (module.dynamic == nullptr || loader || kernel) return false;
   read_dynamic(module);
-  module.symbol_protection = protection_of(info, module.symbols);
   return module.symbols != nullptr && module.strings != nullptr;
 }
 
@@ -176,23 +170,30 @@ bool is_named(const Module& module, const Symbol& symbol, const char* name) noex
          std::strcmp(module.strings + symbol.st_name, name) == 0;
 }
 
-// Visits the module's functions of that name, one for each version, until `visit` returns true.
 // Layout: bucket count, index of the first symbol, size of the bloom filter, its shift; filter,
-// buckets, chains.
+// buckets, chains. A chain's last entry is odd.
+struct GnuHash {
+  explicit GnuHash(const std::uint32_t* table) noexcept
+      : bucket_count(table[0]),
+        first(table[1]),
+        buckets(table + 4 + table[2] * (sizeof(ElfW(Addr)) / sizeof(std::uint32_t))),
+        chains(buckets + bucket_count) {}
+  std::uint32_t bucket_count, first;
+  const std::uint32_t* buckets;
+  const std::uint32_t* chains;
+};
+
+// Visits the module's functions of that name, one for each version, until `visit` returns true.
 template <class Visit>
 void each_in_gnu_hash(const Module& module, const char* name, Visit visit) noexcept {
   const auto* symbols = static_cast<const Symbol*>(module.symbols);
-  const std::uint32_t* table = module.gnu_hash;
-  std::uint32_t bucket_count = table[0], first = table[1];
-  const std::uint32_t* buckets =
-      table + 4 + table[2] * (sizeof(ElfW(Addr)) / sizeof(std::uint32_t));
-  const std::uint32_t* chains = buckets + bucket_count;
+  const GnuHash table(module.gnu_hash);
   std::uint32_t hash = 5381;
   for (const char* c = name; *c != '\0'; c++) hash = hash * 33 + static_cast<unsigned char>(*c);
-  std::uint32_t index = bucket_count != 0 ? buckets[hash % bucket_count] : 0;
-  if (index < first) return;
+  std::uint32_t index = table.bucket_count != 0 ? table.buckets[hash % table.bucket_count] : 0;
+  if (index < table.first) return;
   for (;; index++) {
-    std::uint32_t entry = chains[index - first];
+    std::uint32_t entry = table.chains[index - table.first];
     if ((entry | 1) == (hash | 1) && is_named(module, symbols[index], name) &&
         visit(symbols[index]))
       return;
@@ -226,14 +227,25 @@ void each_of_name(const Module& module, const char* name, Visit visit) noexcept 
   }
 }
 
-// Stores into memory of the module that is mapped with `protection`.
-bool store(std::uintptr_t* place, std::uintptr_t value, int protection) noexcept {
-  void* page = reinterpret_cast<void*>(page_start(reinterpret_cast<std::uintptr_t>(place)));
-  bool read_only = (protection & PROT_WRITE) == 0;
-  if (read_only && mprotect(page, page_bytes(), protection | PROT_WRITE) != 0) return false;
-  __atomic_store_n(place, value, __ATOMIC_RELEASE);
-  if (read_only) mprotect(page, page_bytes(), protection);
-  return true;
+// How many there are is only said by what leads to them.
+std::size_t symbol_count(const Module& module) noexcept {
+  if (module.sysv_hash != nullptr) return module.sysv_hash[1];
+  if (module.gnu_hash == nullptr) return 0;
+  const GnuHash hash(module.gnu_hash);
+  std::uint32_t last = hash.first;
+  for (std::uint32_t i = 0; i < hash.bucket_count; i++) last = std::max(last, hash.buckets[i]);
+  while ((hash.chains[last - hash.first] & 1) == 0) last++;
+  return last + std::size_t{1};
+}
+
+// The entry of the module's dynamic section that says where its symbols are.
+void** place_of_symbols(const Module& module) noexcept {
+  for (const auto* entry = static_cast<const Dynamic*>(module.dynamic); entry->d_tag != DT_NULL;
+       entry++) {
+    if (entry->d_tag == DT_SYMTAB)
+      return reinterpret_cast<void**>(const_cast<ElfW(Addr)*>(&entry->d_un.d_ptr));
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -247,18 +259,28 @@ void* find_function(const Module& module, const char* name) noexcept {
   return found;
 }
 
-bool redirect(const Module& module, const char* name, void* function, void* other) noexcept {
-  int saved = errno;
-  bool done = true;
-  each_of_name(module, name, [&](const Symbol& symbol) {
-    if (module.base + symbol.st_value != reinterpret_cast<std::uintptr_t>(function)) return false;
-    auto* place = const_cast<std::uintptr_t*>(&symbol.st_value);
-    std::uintptr_t value = reinterpret_cast<std::uintptr_t>(other) - module.base;
-    done = store(place, value, module.symbol_protection) && done;
-    return false;
-  });
-  errno = saved;
-  return done;
+// The loader is led to a copy of the symbols. The symbols themselves stay: they often are in one
+// segment with code, which hardened systems let nobody write to, while the dynamic section is data.
+bool redirect(const Module& module, std::span<const Redirection> redirections) noexcept {
+  std::size_t bytes = symbol_count(module) * sizeof(Symbol);
+  void** place = place_of_symbols(module);
+  if (bytes == 0 || !module.dynamic_is_final) return false;
+  auto* symbols = static_cast<Symbol*>(reserve(bytes));
+  if (symbols == nullptr) return false;
+  std::memcpy(symbols, module.symbols, bytes);
+  Module copy = module;
+  copy.symbols = symbols;
+  for (const Redirection& redirection : redirections) {
+    auto from = reinterpret_cast<std::uintptr_t>(redirection.function) - module.base;
+    auto to = reinterpret_cast<std::uintptr_t>(redirection.other) - module.base;
+    each_of_name(copy, redirection.name, [&](const Symbol& symbol) {
+      if (symbol.st_value == from) symbols[&symbol - symbols].st_value = to;
+      return false;
+    });
+  }
+  if (write_slot(module, place, symbols)) return true;
+  release(symbols, bytes);
+  return false;
 }
 
 void each_slot(const Module& module, SlotVisitor visit, void* cookie) noexcept {
@@ -280,12 +302,14 @@ void each_slot(const Module& module, SlotVisitor visit, void* cookie) noexcept {
 
 bool write_slot(const Module& module, void** slot, void* value) noexcept {
   int saved = errno;
-  auto address = reinterpret_cast<std::uintptr_t>(slot), start = page_start(address);
+  std::uintptr_t start = page_start(reinterpret_cast<std::uintptr_t>(slot));
+  void* page = reinterpret_cast<void*>(start);
   bool read_only = start >= module.read_only_begin && start < module.read_only_end;
-  bool written = store(reinterpret_cast<std::uintptr_t*>(slot),
-                       reinterpret_cast<std::uintptr_t>(value), read_only ? PROT_READ : PROT_WRITE);
+  bool writable = !read_only || mprotect(page, page_bytes(), PROT_READ | PROT_WRITE) == 0;
+  if (writable) __atomic_store_n(slot, value, __ATOMIC_RELEASE);
+  if (read_only && writable) mprotect(page, page_bytes(), PROT_READ);
   errno = saved;
-  return written;
+  return writable;
 }
 
 std::size_t page_bytes() noexcept {

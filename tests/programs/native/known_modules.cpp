@@ -27,10 +27,11 @@ Function find(void* library, const char* name) {
   return function;
 }
 
-void* open_here(const char* name) {
+void* open_here(const char* name, int mode = RTLD_NOW | RTLD_LOCAL,
+                Lmid_t name_space = LM_ID_BASE) {
   char path[PATH_MAX];
   std::snprintf(path, sizeof path, "%s/%s", folder.c_str(), name);
-  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  void* library = dlmopen(name_space, path, mode);
   require(library != nullptr, path);
   return library;
 }
@@ -79,13 +80,23 @@ void with_constructors() {
     require(dlclose(open_here(name)) == 0, "dlclose");
 }
 
+// It looks for names in itself and what it needs, before the program.
+void bound_to_its_own() {
+  void* plugin = open_here("libnative_plugin_bound_now.so", RTLD_NOW | RTLD_DEEPBIND);
+  find<Free>(plugin, "plugin_free")(find<Allocate>(plugin, "plugin_allocate")(1000));
+}
+
+// With a C library of its own.
+void another_namespace() {
+  void* plugin = open_here("libnative_plugin_bound_now.so", RTLD_NOW, LM_ID_NEWLM);
+  find<Allocate>(plugin, "plugin_allocate")(1000);
+}
+
 void found_by_name() {
   auto allocate = find<Allocate>(RTLD_DEFAULT, "malloc");
   find<Free>(RTLD_DEFAULT, "free")(allocate(12));
 }
 
-// The reasons to be seen are over when the thread has made some calls; nothing is lost or counted
-// twice by then.
 void many_calls_after() {
   void* plugin = caller_open("libnative_plugin.so");
   auto allocate = find<Allocate>(plugin, "plugin_allocate");
@@ -149,6 +160,8 @@ int main(int count, char** arguments) {
                         {"nothing_found", nothing_found},
                         {"own_allocator", own_allocator},
                         {"with_constructors", with_constructors},
+                        {"bound_to_its_own", bound_to_its_own},
+                        {"another_namespace", another_namespace},
                         {"found_by_name", found_by_name},
                         {"opened_by_threads", opened_by_threads},
                         {"many_calls_after", many_calls_after}});

@@ -40,6 +40,7 @@ class Scope {
   }
   void end() { capture::suspend(scope_, capture::here(), true); }
   Snapshot finish() {
+    capture::native::rescan_modules();
     Snapshot snapshot = capture::snapshot_of(scope_);
     capture::close_scope(scope_);
     return snapshot;
