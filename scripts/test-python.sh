@@ -1,5 +1,28 @@
 # What scripts/test does for one Python version. Sourced beside scripts/machine.sh, in the chroot too. $logs: where logs go.
 
+# wheel_is_small WHEEL: what is released may have 1.5 MB.
+wheel_is_small() {
+  local bytes most=1500000
+  bytes=$(stat --format=%s "$1")
+  echo "$1: $bytes bytes"
+  ((bytes <= most)) || { echo "A wheel may have $most bytes." >&2; return 1; }
+}
+
+# wheel_is_portable PYTHON WHEEL: needs no library but those that every Linux with a C library of that age has. PYTHON has auditwheel.
+wheel_is_portable() {
+  "$1" -m auditwheel show "$2" | grep -o 'platform tag: "manylinux_.*"' || { "$1" -m auditwheel show "$2"; return 1; }
+}
+
+# import_is_quick PYTHON: 5 ms of processor time, in the best of 20 processes: what a busy machine does meanwhile does not count.
+import_is_quick() {
+  local ns most=5000000
+  ns=$(for _ in {1..20}; do
+    "$1" -I -c 'import time; start = time.process_time_ns(); import malloc_tracer; print(time.process_time_ns() - start)'
+  done | sort -n | sed -n 1p)
+  echo "import: $((ns / 1000)) us"
+  ((ns <= most)) || { echo "An import may take $((most / 1000)) us." >&2; return 1; }
+}
+
 # The wheel goes into an environment of its own, so that the installed package is tested, not the source tree.
 build_wheel() {
   local venv=build/test/venv-$1 wheels=build/test/wheel-$1
@@ -7,10 +30,12 @@ build_wheel() {
   rm -rf "$wheels"
   "$venv/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$wheels" \
     --config-settings=cmake.define.MALLOC_TRACER_WERROR=ON --config-settings=build-dir="build/test/cmake-$1" .
-  ls "$wheels"
-  "$venv/bin/python" -m pip install --quiet --group test
+  "$venv/bin/python" -m pip install --quiet auditwheel --group test
+  wheel_is_small "$wheels"/*.whl
+  wheel_is_portable "$venv/bin/python" "$wheels"/*.whl
   "$venv/bin/python" -m pip install --quiet --no-deps --force-reinstall "$wheels"/*.whl
   (cd / && "$OLDPWD/$venv/bin/python" -c 'import malloc_tracer, sys; print(sys.version); print(malloc_tracer.__file__)')
+  import_is_quick "$venv/bin/python"
 }
 
 # python_tests VERSION [PYTEST ARGUMENT...]
