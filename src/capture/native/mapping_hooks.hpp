@@ -59,13 +59,13 @@ struct MappingHooks {
     }
     if (shrinks_part) {
       finish_unmap(thread, before, out);
-    } else if (known && stays(old_bytes, flags)) {
+    } else if (known && stays(flags)) {
       put_back(thread, out);
       add_mapping(thread, p, bytes);
     } else if (known) {
       move(thread, before, out, p, bytes);
     } else if (thread.window != kNoWindow && is_anonymous(thread, p)) {
-      add_mapping(thread, p, bytes);  // from before the scope: a new mapping of the new size
+      add_mapping(thread, p, bytes);  // from before the scope, or a duplicate: a new mapping
     } else {
       remove_mappings(thread, pages(p, bytes));
     }
@@ -84,13 +84,13 @@ struct MappingHooks {
     return Range{begin, (end + page - 1) & ~(page - 1)};
   }
 
-  // The old mapping is still there when the call has made the new one.
-  static bool stays(std::size_t old_bytes, int flags) noexcept {
+  // The old mapping, of at least a byte, is still there when the call has made the new one.
+  static bool stays([[maybe_unused]] int flags) noexcept {
 #ifdef MREMAP_DONTUNMAP
-    if ((flags & MREMAP_DONTUNMAP) != 0) return true;
+    return (flags & MREMAP_DONTUNMAP) != 0;
+#else
+    return false;
 #endif
-    (void)flags;
-    return old_bytes == 0;
   }
 
   static void cut(Thread& thread, Range range, Cut& out) noexcept {

@@ -118,6 +118,11 @@ void duplicate() {
   void* q = mremap(p, 0, 2 * P, MREMAP_MAYMOVE);
   require(q != MAP_FAILED && q != p, "mremap");
 }
+void moved_and_kept() {
+  char* p = map(2 * P);
+  void* q = mremap(p, 2 * P, 2 * P, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+  require(q != MAP_FAILED && q != p, "mremap");
+}
 void grow_from_before() { remap(from_before, 2 * P, 20 * P); }
 void grow_file_from_before() { remap(file_from_before, P, P * 2); }
 void unmap_from_before() { unmap(from_before, 2 * P); }
@@ -165,6 +170,7 @@ int main(int count, char** arguments) {
                         {"move_a_part", move_a_part},
                         {"to_a_fixed_place", to_a_fixed_place},
                         {"duplicate", duplicate},
+                        {"moved_and_kept", moved_and_kept},
                         {"grow_from_before", grow_from_before},
                         {"grow_file_from_before", grow_file_from_before},
                         {"unmap_from_before", unmap_from_before},

@@ -176,6 +176,8 @@ def test_code_replaced_while_it_runs():
     assert nonzero(lines[2].self) == kept(3 + 3 * 2, BLOCK_BYTES)
     totals = {line.number - was.co_firstlineno: line.total for line in data.lines if line.function == "first"}
     assert totals[3].live_bytes == 3 * BLOCK_BYTES
+    own = {line.number - was.co_firstlineno: line.self for line in data.lines if line.function == "first"}
+    assert own[4].live_count == 2  # the first call's list and its items, made after the code was replaced
     first.__code__ = was
 
 
