@@ -219,5 +219,9 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "accuracy_native", NU
 PyMODINIT_FUNC PyInit_accuracy_native(void) {
   pthread_key_create(&key, at_thread_exit);
   mallopt(M_ARENA_MAX, 1);
-  return PyModule_Create(&module);
+  PyObject* made = PyModule_Create(&module);
+#ifdef Py_GIL_DISABLED
+  if (made != NULL) PyUnstable_Module_SetGIL(made, Py_MOD_GIL_NOT_USED);
+#endif
+  return made;
 }

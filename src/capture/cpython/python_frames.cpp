@@ -229,7 +229,7 @@ void meet_state(Thread& thread, PyThreadState* state) noexcept {
   if (stack.thread_state == state) return;
   forget_stack(thread);
   stack.thread_state = state;
-  thread.foreign = has_other_gil(state);
+  thread.foreign = is_foreign(state);
   thread.main_state = thread.foreign ? static_cast<const void*>(&thread) : state;
   thread.lane[1] = thread.foreign ? thread.lane[0] : &engine.main;
 }

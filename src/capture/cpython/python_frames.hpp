@@ -7,6 +7,7 @@
 #include "capture/cpython/constructor_calls.hpp"
 #include "capture/cpython/exit_events.hpp"
 #include "capture/cpython/frame_layout.hpp"
+#include "capture/cpython/free_threading.hpp"
 #include "capture/cpython/thread_state.hpp"
 #include "capture/thread.hpp"
 #include "snapshot/snapshot.hpp"
@@ -164,11 +165,16 @@ MT_INLINE PathId path_in(Thread& thread, PyThreadState* state) noexcept {
   return checked(thread, state, MT_LIKELY(path != 0) ? path : walked_path(thread, state));
 }
 
+// The lane of a thread that is attached, unless it holds the GIL of another interpreter.
+MT_INLINE Lane* attached_lane(const Thread& thread) noexcept {
+  return kFreeThreaded ? thread.lane[0] : &engine.main;
+}
+
 // For the domains whose callers hold the GIL by contract.
 struct AttachedFrames {
   static bool attached(Thread&) noexcept { return true; }
   MT_INLINE static bool find_lane(Thread& thread, Lane*& lane) noexcept {
-    lane = &engine.main;
+    lane = attached_lane(thread);
     return !kMayHaveOtherGil || attached_state_nearby() == thread.main_state;
   }
   static void meet(Thread& thread) noexcept { meet_state(thread, attached_state()); }
@@ -204,7 +210,7 @@ struct PythonFrames {
       lane = thread.lane[0];
       return true;
     }
-    lane = &engine.main;
+    lane = attached_lane(thread);
     return !kMayHaveOtherGil || attached_state() == thread.main_state;
   }
   static void meet(Thread& thread) noexcept {

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "capture/cpython/free_threading.hpp"
 #include "capture/cpython/python_headers.hpp"
 #include "memory/compiler.hpp"
 #include "platform/cpu.hpp"
@@ -64,11 +65,7 @@ MT_INLINE PyThreadState* own_state() noexcept {
 #endif
 }
 
-#ifdef Py_GIL_DISABLED
-inline constexpr bool kMayHaveOtherGil = false;  // every state is foreign
-#else
-inline constexpr bool kMayHaveOtherGil = PY_VERSION_HEX >= 0x030c0000;
-#endif
+inline constexpr bool kMayHaveOtherGil = PY_VERSION_HEX >= 0x030c0000 && !kFreeThreaded;
 // Is the state's holder not alone with the main lane? It has no GIL to hold, or that of another
 // interpreter. While an interpreter is made, its state is current before it has any GIL.
 inline bool is_foreign(const PyThreadState* state) noexcept {

@@ -87,17 +87,17 @@ TEST_F(LanesTest, AThreadThatIsAloneUsesTheMainLaneWithoutTheLock) {
   }));
 }
 
-// Threads of an interpreter with a GIL of its own, or with none.
+// Threads of an interpreter without a GIL.
 class ForeignTest : public EngineTest {
  protected:
   void SetUp() override {
     EngineTest::SetUp();
-    engine.is_foreign = [] { return true; };
-    here().foreign = true;
+    ManualFrames::foreign = true;
+    ManualFrames::meet(here());
   }
   void TearDown() override {
-    here().foreign = false;
-    engine.is_foreign = nullptr;
+    ManualFrames::foreign = false;
+    ManualFrames::meet(here());
     EngineTest::TearDown();
   }
 };
@@ -107,6 +107,7 @@ TEST_F(ForeignTest, AThreadHasTheMainLaneOnlyWhileItIsAlone) {
     EXPECT_EQ(here().lane[0], &engine.main);
     EXPECT_EQ(here().lane[1], &engine.main);
     WaitingThread other;
+    ManualFrames::meet(other.block());
     for (const Thread* thread : {&here(), &other.block()}) {
       EXPECT_NE(thread->lane[0], &engine.main);
       EXPECT_EQ(thread->lane[1], thread->lane[0]);
@@ -488,11 +489,12 @@ class Storm {
 class StormTest : public LanesTest {
  protected:
   void TearDown() override {
-    engine.is_foreign = nullptr;
+    ManualFrames::foreign = false;
+    ManualFrames::meet(here());
     LanesTest::TearDown();
   }
   void storm(Lock lock) {
-    if (lock == Lock::kNoneExists) engine.is_foreign = [] { return true; };
+    ManualFrames::foreign = lock == Lock::kNoneExists;
     const char* soak = std::getenv("MALLOC_TRACER_FUZZ_SECONDS");
     const auto end = std::chrono::steady_clock::now() +
                      std::chrono::seconds(soak != nullptr ? std::atoi(soak) : 1);

@@ -41,6 +41,7 @@ struct ManualFrames {
   inline static thread_local PathId current = 0;  // 0: at the thread's bottom
   inline static thread_local bool locked = true;  // holds the interpreter's lock
   inline static thread_local bool own = false;    // the tracer's own allocation
+  inline static bool foreign = false;             // all threads are of an interpreter without a GIL
   inline static thread_local int refreshes = 0;
   inline static thread_local PathId walked = 0;
   inline static thread_local void (*signal)() = nullptr;  // comes in the middle of the next event
@@ -50,6 +51,7 @@ struct ManualFrames {
     return locked;
   }
   static PathId path(Thread& thread, bool) noexcept {
+    meet(thread);
     return walked = current != 0 ? current : thread.root;
   }
   // The path of the previous event, if the program is still there; 0: it must be walked.
@@ -58,10 +60,13 @@ struct ManualFrames {
   }
   static void refresh(Thread&) noexcept { refreshes++, walked = 0; }
   static bool find_lane(Thread& thread, Lane*& lane) noexcept {
-    lane = thread.lane[attached(thread)];
+    lane = thread.lane[attached(thread) && !foreign];
     return true;
   }
-  static void meet(Thread&) noexcept {}
+  static void meet(Thread& thread) noexcept {
+    thread.foreign = foreign;
+    thread.lane[1] = foreign ? thread.lane[0] : &engine.main;
+  }
   static bool ours(Thread&, bool, std::uint64_t, Allocator) noexcept { return own; }
 };
 

@@ -47,7 +47,7 @@ def test_address_space_that_ends_inside_a_scope():
             resource.setrlimit(resource.RLIMIT_AS, (used + bytes_more, resource.RLIM_INFINITY))
         def fills():
             failed, rows = 0, []
-            for i in range(300):
+            for i in range(600):  # some interpreters have a gibibyte in reserve
                 try:
                     rows.append(bytearray(4 << 20))
                 except MemoryError:
@@ -62,7 +62,7 @@ def test_address_space_that_ends_inside_a_scope():
         data = result_of(handle)
         missing = sum(lost(data).values())
         large = sum(line.self.live_bytes for line in data.lines if line.function == "fills") >> 22
-        print(failed > 100, len(rows) - missing <= large <= len(rows), 300 - len(rows) == failed)
+        print(failed > 100, len(rows) - missing <= large <= len(rows), 600 - len(rows) == failed)
         # Its share of the peak is left open: an exception may have made the peak before.
         lines = [line.self for line in data.lines if line.function == "block"]
         print([(n.live_bytes, n.live_count) == (ONE_BLOCK["live_bytes"], 1) for n in lines])
@@ -166,6 +166,7 @@ def test_a_recursion_that_overflows():
         except RecursionError:
             return b"x" * len(ROWS)
 
+    in_a_large_stack(run)  # threads without a GIL keep blocks in which they note what they drop of another's
     data, it = in_a_large_stack(lambda: trace_call(run))  # before 3.11 a call takes 400 bytes of it
     check(data)
     assert [node.self.live_count for node in nodes(data) if node.frame.line == run.__code__.co_firstlineno + 4][:1] == [

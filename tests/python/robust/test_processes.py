@@ -85,7 +85,8 @@ def test_a_fork_by_a_thread_that_is_not_the_main_one():
         it = block()
         handle.leave()
         line = next(line for line in check(result_of(handle)).lines if line.function == "block")
-        print(codes, nonzero(line.self) == ONE_BLOCK)
+        # Its share of the peak is left open: threads' stacks may have made the peak before.
+        print(codes, (line.self.live_bytes, line.self.live_count) == (ONE_BLOCK["live_bytes"], 1))
         """),
         *NO_WARNING,
     )
