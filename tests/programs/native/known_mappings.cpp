@@ -120,7 +120,7 @@ void duplicate() {
 }
 void moved_and_kept() {
   char* p = map(2 * P);
-  void* q = mremap(p, 2 * P, 2 * P, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+  void* q = mremap(p, 2 * P, 2 * P, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, nullptr);
   require(q != MAP_FAILED && q != p, "mremap");
 }
 void grow_from_before() { remap(from_before, 2 * P, 20 * P); }
