@@ -1,5 +1,6 @@
 """Refuses interpreters the engine was not built for, in one sentence, before the rest of the package is imported."""
 
+import os
 import sys
 
 OLDEST, NEWEST, OLDEST_FREE_THREADED = (3, 9), (3, 15), (3, 14)
@@ -20,14 +21,24 @@ def complaint() -> str:
         return f"{wanted}; this is the free-threaded build of {version}: run the program with {newer}, or with the GIL."
     if hasattr(sys, "gettotalrefcount"):
         return f"{wanted} as released; this is a debug build of {version}: use a release build."
-    if getattr(sys.implementation, "_multiarch", "").endswith("musl"):
-        return f"{wanted} on glibc; this one is built on musl: run the program where glibc is (Debian, not Alpine)."
+    if not _on_glibc():
+        return (
+            f"{wanted} on glibc; this one has another C library: run the program where glibc is (Debian, not Alpine)."
+        )
     try:
         from ._engine import self_test
     except ImportError as error:
         sentence = f"malloc_tracer's extension module does not load in CPython {version}: {error}"
         return f"{sentence}; install it with this interpreter's pip"
     return self_test()
+
+
+def _on_glibc() -> bool:
+    # The C library itself is asked: before 3.11 an interpreter on musl calls its platform "gnu" too.
+    try:
+        return bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (AttributeError, OSError, ValueError):  # Windows has no such function, musl and macOS no such name
+        return False
 
 
 def check() -> None:

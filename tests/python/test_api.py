@@ -1,7 +1,9 @@
 """The interface: names, signatures, what an import costs, refused interpreters."""
 
 import enum
+import errno
 import inspect
+import os
 import re
 import sys
 from pathlib import Path
@@ -171,10 +173,6 @@ VERSION = "{}.{}".format(*sys.version_info[:2])
             {"abiflags": "t", "version_info": (3, 13, 0)},
             "this is the free-threaded build of 3.13: run the program with 3.14t or newer, or with the GIL",
         ),
-        (
-            {"implementation": SimpleNamespace(name="cpython", _multiarch="x86_64-linux-musl")},
-            "on glibc; this one is built on musl: run the program where glibc is",
-        ),
         ({"gettotalrefcount": lambda: 0}, f"as released; this is a debug build of {VERSION}: use a release build"),
     ],
 )
@@ -185,6 +183,16 @@ def test_unsupported_interpreters_are_refused_in_one_sentence(monkeypatch, inter
     with pytest.raises(ImportError, match=re.escape(sentence)) as caught:
         _interpreter.check()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("refusal", [OSError(errno.EINVAL, "Invalid argument"), ValueError("unrecognized name")])
+def test_another_c_library_is_refused_in_one_sentence(monkeypatch, refusal):
+    def confstr(name):  # musl's gives the first of these
+        raise refusal
+
+    monkeypatch.setattr(os, "confstr", confstr)
+    with pytest.raises(ImportError, match="on glibc; this one has another C library: run the program where glibc is"):
+        _interpreter.check()
 
 
 def test_missing_extension_module_is_one_sentence(monkeypatch):

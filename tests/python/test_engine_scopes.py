@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import platform
 import sys
@@ -398,6 +399,24 @@ def test_a_functions_locals_are_alive_when_it_raises():
         handle.run(run, (), None, run)
     data = check(result_of(handle))
     assert own_lines(data, run)[1].total.live_bytes == 9_000
+
+
+def test_what_comes_after_an_exception_does_not_count():
+    def raises():
+        it = block(1_000)
+        raise KeyError
+
+    handle = _engine.ScopeHandle("raises", True)
+    handle.attach(raises)
+    after = []
+    for _ in range(3):
+        with contextlib.suppress(KeyError):
+            raises()
+        after.append(block(2_000))
+    data = check(result_of(handle))
+    handle.end()
+    assert own_lines(data, block)[2].self.allocated_count == 3
+    assert own_lines(data, block)[2].self.allocated_bytes == 3_000
 
 
 def test_the_whole_call_ends_after_its_locals_have_died():

@@ -597,10 +597,11 @@ TEST_F(ScopesTest, ABlockFromAnEarlierSessionIsForeign) {
     return scope;
   }());
   const ScopeRef scope = begin();
+  program.alloc(3, 7);  // its account may have the number that block 1 was recorded with
   program.free(1);
-  EXPECT_TRUE(snapshot_of(scope).rows.empty());
+  EXPECT_EQ(total(snapshot_of(scope)).freed_count, 0u);
   program.alloc(1, 5).realloc(1, 2, 6);
-  EXPECT_EQ(allocated(scope), 11u);
+  EXPECT_EQ(allocated(scope), 18u);
 }
 
 TEST_F(ScopesTest, ATemporaryDoesNotReachAcrossSessions) {

@@ -218,6 +218,20 @@ print(same(with_it), min(started) >= 1, {ALONE})
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in 3.12")
+@pytest.mark.parametrize("free", range(6))
+def test_one_monitoring_tool_number_is_free(free):
+    output = python(
+        program(f"""
+        m = sys.monitoring
+        for tool in range(6):
+            if tool != {free}: m.use_tool_id(tool, str(tool))
+        print(nonzero(check(trace_call(block)[0]).sum) == ONE_BLOCK)
+        """)
+    )
+    assert output == "True\n"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is new in 3.12")
 def test_all_monitoring_tool_numbers_are_taken():
     """Then a function's exit cannot be watched: it says so, and a block scope still works."""
     output = python(
